@@ -1,0 +1,1 @@
+"""Numbers: blood rules, donor index, feature vectors, ranking. Deterministic, without clock or I/O."""

@@ -1,0 +1,44 @@
+"""What the core asks of a model: numbers in, probabilities out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Scorer(Protocol):
+    """A trained model behind its digest; how it was read is the registry's business."""
+
+    @property
+    def name(self) -> str:
+        """The key of the model, such as ``donor_seeker_match``."""
+
+    @property
+    def version(self) -> str:
+        """The version."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the artefact, lower-case hex."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns that ``predict`` takes, in order."""
+
+    def predict(self, rows: FloatArray) -> FloatArray:
+        """Score rows, each by itself: what else is in the call changes no row's score.
+
+        Parameters
+        ----------
+        rows : ndarray of float64, shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows,)
+            Calibrated probabilities, 0 to 1, not rounded.
+        """

@@ -1,0 +1,1 @@
+"""Contracts: the shapes that outlive a process, and how they are read and written."""

@@ -1,0 +1,156 @@
+"""Bytes to events and back: Confluent framing around Avro.
+
+A frame is a zero byte, a four-byte big-endian schema id and the Avro body. Where a schema registry is configured
+its ids are used; with none, those of ``schemas/ids.json``.
+
+Events are read and written without Avro's logical types: an instant is an int of microseconds, a day an int of days,
+an event's id a text. Python objects for them would cost more than all the rest of decoding (docs/adr/0003).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import fastavro
+
+from schemas.catalogue import latest_schema, schema_files
+from schemas.errors import InvalidRecord
+from schemas.records import Event
+
+FRAME = struct.Struct(">bI")
+FIRST_OWN_ID = 1_000_001
+
+
+class SchemaRegistry(Protocol):
+    """Where schema ids come from when a registry is configured; it waits for a registry that doesn't answer."""
+
+    def schema(self, schema_id: int) -> dict[str, Any] | None:
+        """Return the schema with this id, or None where the registry doesn't know it."""
+
+    def register(self, subject: str, schema: dict[str, Any]) -> int:
+        """Return the id of ``schema`` under ``subject``, registering it where it is new."""
+
+
+def without_logical_types(schema: Any) -> Any:  # noqa: ANN401 - Avro schemas are nested JSON
+    """Return ``schema`` without its ``logicalType`` entries, at any depth."""
+    if isinstance(schema, dict):
+        return {name: without_logical_types(part) for name, part in schema.items() if name != "logicalType"}
+    if isinstance(schema, list):
+        return [without_logical_types(part) for part in schema]
+    return schema
+
+
+class Codec:
+    """Encodes and decodes the events of the catalogue's topics.
+
+    Parameters
+    ----------
+    registry : SchemaRegistry, optional
+        Without one, ids and schemas are those of the project's files.
+    """
+
+    def __init__(self, registry: SchemaRegistry | None = None) -> None:
+        self._registry = registry
+        self._own = {file.schema_id: file for file in schema_files()}
+        self._readers: dict[tuple[str, int], Callable[[io.BytesIO], Event]] = {}
+        self._latest: dict[str, Any] = {}
+        self._encoders: dict[str, Callable[[Event], bytes]] = {}
+
+    def decode(self, topic: str, value: bytes) -> Event:
+        """Decode a framed value of ``topic``.
+
+        Raises
+        ------
+        InvalidRecord
+            If the frame, the schema id or the body is not what the topic's readers can read.
+        """
+        if len(value) < FRAME.size:
+            reason = f"value: {len(value)} bytes are no frame (a zero byte and a four-byte schema id)"
+            raise InvalidRecord(reason, kind="undecodable")
+        magic, schema_id = FRAME.unpack_from(value)
+        if magic != 0:
+            reason = f"value: the first byte is {value[0]}, not 0"
+            raise InvalidRecord(reason, kind="undecodable")
+        reader = self._readers.get((topic, schema_id)) or self._reader(topic, schema_id)
+        body = io.BytesIO(value)
+        body.seek(FRAME.size)
+        try:
+            event = reader(body)
+        except Exception as error:  # noqa: BLE001 - arbitrary bytes make the Avro reader raise nearly anything
+            reason = f"value: not Avro of schema {schema_id}: {type(error).__name__}: {one_line(error)}"
+            raise InvalidRecord(reason, kind="undecodable") from error
+        if body.tell() != len(value):
+            reason = f"value: {len(value) - body.tell()} bytes left over after the event of schema {schema_id}"
+            raise InvalidRecord(reason, kind="undecodable")
+        return event
+
+    def encode(self, topic: str, event: Event) -> bytes:
+        """Encode ``event`` with the newest schema of ``topic``, framed."""
+        encoder = self._encoders.get(topic)
+        if encoder is None:
+            encoder = self._encoders[topic] = self._encoder(topic)
+        return encoder(event)
+
+    def _encoder(self, topic: str) -> Callable[[Event], bytes]:
+        file = latest_schema(topic)
+        schema_id = file.schema_id
+        if self._registry is not None:
+            schema_id = self._registry.register(f"{topic}-value", file.load())
+        frame = FRAME.pack(0, schema_id)
+        parsed = self._parsed(topic)
+
+        def encode(event: Event) -> bytes:
+            body = io.BytesIO()
+            body.write(frame)
+            fastavro.schemaless_writer(body, parsed, cast("dict[str, Any]", event))
+            return body.getvalue()
+
+        return encode
+
+    def _parsed(self, topic: str) -> Any:  # noqa: ANN401 - fastavro's parsed schemas are nested JSON
+        if topic not in self._latest:
+            self._latest[topic] = fastavro.parse_schema(without_logical_types(latest_schema(topic).load()))
+        return self._latest[topic]
+
+    def _reader(self, topic: str, schema_id: int) -> Callable[[io.BytesIO], Event]:
+        writer = self._writer_schema(topic, schema_id)
+        newest = self._parsed(topic)
+        if writer.get("name") is None or fullname(writer) != fullname(newest):
+            reason = f"value: schema {schema_id} is {fullname(writer)}, not what {topic} carries"
+            raise InvalidRecord(reason, kind="unknown_schema")
+        parsed: Any = fastavro.parse_schema(without_logical_types(writer))
+        same = parsed == newest
+
+        def read(body: io.BytesIO) -> Event:
+            event = fastavro.schemaless_reader(body, parsed, None if same else newest)
+            return cast("Event", event)
+
+        self._readers[topic, schema_id] = read
+        return read
+
+    def _writer_schema(self, topic: str, schema_id: int) -> dict[str, Any]:
+        found = self._registry.schema(schema_id) if self._registry is not None else None
+        if found is None and schema_id in self._own:
+            found = self._own[schema_id].load()
+        if found is None:
+            reason = f"value: schema {schema_id} is not known on {topic}"
+            raise InvalidRecord(reason, kind="unknown_schema")
+        if not isinstance(found, dict):
+            reason = f"value: schema {schema_id} is no record"
+            raise InvalidRecord(reason, kind="unknown_schema")
+        return found
+
+
+def fullname(schema: dict[str, Any]) -> str:
+    """Return the Avro full name of a record's schema."""
+    name = str(schema.get("name", "unnamed"))
+    namespace = schema.get("namespace")
+    return f"{namespace}.{name}" if namespace and "." not in name else name
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's text on one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200]
