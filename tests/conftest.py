@@ -1,0 +1,44 @@
+"""The broker and the database of a test run, started once for all of it on free ports, in folders of their own."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from smartblood.local.broker import LocalBroker
+from smartblood.local.postgres import LocalPostgres
+
+for name in [name for name in os.environ if name.startswith("SMARTBLOOD_")]:
+    del os.environ[name]  # what the developer has set is not what is tested
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    """A broker that all tests share; each keeps to topics of its own prefix."""
+    with LocalBroker(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
+    """A Postgres that all tests share; each keeps to a database of its own."""
+    with LocalPostgres(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test has."""
+    return f"t{uuid.uuid4().hex[:8]}-"
+
+
+@pytest.fixture
+def database_url(postgres: LocalPostgres) -> Iterator[str]:
+    """An empty database, dropped afterwards."""
+    database = f"t{uuid.uuid4().hex[:8]}"
+    postgres.create_database(database)
+    yield postgres.url_of(database)
+    postgres.drop_database(database)
