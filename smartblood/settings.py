@@ -1,0 +1,168 @@
+"""What can be set from outside: ``SMARTBLOOD_…`` in the environment, or in a file ``.env``.
+
+The environment wins over the file, a flag over both. Addresses and credentials are kept out of every ``repr``, and
+errors name the variable, never its value.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from smartblood.errors import Fatal
+from smartblood.local.ports import LOOPBACK
+
+PREFIX = "SMARTBLOOD_"
+KAFKA_PREFIX = "SMARTBLOOD_KAFKA_"
+MODELS_DIR = Path(__file__).parents[1] / "models_artifacts"
+
+UNDERSCORED = {"log.level": "log_level"}
+"""The librdkafka properties whose names have an underscore, which a variable's name can't tell from a dot."""
+
+
+def _address(text: str) -> str:
+    host_and_port(text)
+    return text
+
+
+def _slot(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,180}", text):
+        message = "use letters, digits, dots, underscores and hyphens, at most 180"
+        raise ValueError(message)
+    return text
+
+
+def _topic_prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,100}", text):
+        message = "use letters, digits, dots, underscores and hyphens, at most 100"
+        raise ValueError(message)
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Partitions = Annotated[int, Field(ge=1, le=1_000)]
+
+
+class Settings(BaseSettings):
+    """All settings, with their defaults.
+
+    ``kafka`` holds every other ``SMARTBLOOD_KAFKA_…`` as the librdkafka property of that name, with dots for
+    underscores. ``slot`` is None where it isn't set: see ``slot_of``.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    kafka_bootstrap_servers: str | None = None
+    kafka: Annotated[Mapping[str, str], NoDecode] = Field(default_factory=dict, repr=False)
+    database_url: str | None = Field(default=None, repr=False)
+    schema_registry_url: str | None = Field(default=None, repr=False)
+    http_address: Address | None = None
+    metrics_address: Address | None = None
+    api_keys_file: Path | None = None
+    topic_prefix: Annotated[str, AfterValidator(_topic_prefix)] = ""
+    slot: Annotated[str, AfterValidator(_slot)] | None = None
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    donor_partitions: Partitions = 12
+    request_partitions: Partitions = 12
+    output_partitions: Partitions = 12
+    replication_factor: int = Field(default=1, ge=1, le=10)
+    replay_horizon_days: int = Field(default=7, ge=1, le=365)
+    models_dir: Path = MODELS_DIR
+
+    def topic(self, name: str) -> str:
+        """Return the name that the cluster has for the contract's topic ``name``."""
+        return self.topic_prefix + name
+
+    def slot_of(self, worker: int, n_workers: int) -> str:
+        """Return the stable name of a worker among its kind.
+
+        Parameters
+        ----------
+        worker : int
+            Its number, from 1.
+        n_workers : int
+            How many are started together; a single worker has the name that is set, as it stands.
+        """
+        if self.slot is not None:
+            return self.slot if n_workers == 1 else f"{self.slot}-{worker}"
+        host = re.sub(r"[^A-Za-z0-9._-]", "-", platform.node() or "host")
+        return f"{host}-{worker}"
+
+    def changed(self, **changes: Any) -> Settings:  # noqa: ANN401 - fields have types of their own
+        """Return a copy with other values; what stands in the environment doesn't come in again."""
+        return self.model_copy(update=changes)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make a child process see these very settings."""
+        variables: dict[str, str] = {}
+        for name, value in self:
+            if name == "kafka":
+                for key, text in self.kafka.items():
+                    variables[KAFKA_PREFIX + key.replace(".", "_").upper()] = text
+            else:
+                variables[PREFIX + name.upper()] = "" if value is None else str(value)
+        return variables
+
+
+def load(**flags: Any) -> Settings:  # noqa: ANN401 - fields have types of their own
+    """Read the settings; ``flags`` that are not None win.
+
+    Raises
+    ------
+    Fatal
+        If one of them makes no sense: which, and why.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(kafka=_librdkafka_properties(), **given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        variable = PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
+        what = first["msg"].removeprefix("Value error, ")
+        message = f"{variable}: {what[0].lower()}{what[1:]}"
+        raise Fatal(message) from None
+    except UnicodeDecodeError as error:
+        message = f".env: byte {error.start} is not UTF-8; write the file anew"
+        raise Fatal(message) from None
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Split ``host:port``; without a host it is loopback.
+
+    Raises
+    ------
+    ValueError
+        If there is no port from 0 to 65535. Port 0 means any free one.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        message = "should be host:port, with a port from 0 to 65535"
+        raise ValueError(message)
+    return host.strip("[]") or LOOPBACK, int(port)
+
+
+def _librdkafka_properties() -> dict[str, str]:
+    variables = {name: value for name, value in dotenv_values(".env").items() if value is not None} | dict(os.environ)
+    found = {}
+    for name, value in variables.items():
+        if name.upper().startswith(KAFKA_PREFIX) and value:
+            key = name[len(KAFKA_PREFIX) :].lower().replace("_", ".")
+            if key != "bootstrap.servers":
+                found[UNDERSCORED.get(key, key)] = value
+    return found
