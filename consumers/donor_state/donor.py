@@ -1,0 +1,178 @@
+"""What is remembered of one donor."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from consumers.donor_state.staircase import Staircase
+
+NEVER = 0
+"""No instant. Events are of 2000 or later (contracts section 1), so none occurs at the epoch."""
+
+PERMANENT = 2**31 - 1
+"""The last blocked day of a deferral that doesn't end; later than any day a calendar has here."""
+
+RESPONSES = ("UNKNOWN", "NOTIFIED", "OPENED", "ACCEPTED", "DECLINED", "EXPIRED", "ARRIVED")
+NOTIFIED, OPENED, ACCEPTED, DECLINED, EXPIRED, ARRIVED = range(1, 7)
+
+
+class Profile(NamedTuple):
+    """A profile, as of its ``occurred_at``.
+
+    ``stated_at`` is the earlier of its ``occurred_at`` and its Kafka timestamp: a profile outlives an erasure only if
+    both are later. ``event_id`` is the 16 bytes of the id; they sort as its text does.
+    """
+
+    occurred_at: int
+    event_id: bytes
+    stated_at: int
+    blood_group: str
+    sex: str
+    born_on: int
+    weight_kg: float | None
+    district: str
+    h3_cell: int
+    joined_at: int
+    contactable: bool
+    apheresis_willing: bool
+    away_until: int | None
+    total_donations: int
+
+
+class Statement(NamedTuple):
+    """A statement about one rule item: blocked until a day, or lifted (``until`` is None)."""
+
+    occurred_at: int
+    event_id: bytes
+    stated_at: int
+    until: int | None
+
+
+class Wave(NamedTuple):
+    """The earliest notification of a wave, and the earliest answer to it; ``NEVER`` where there is none."""
+
+    notified_at: int
+    answered_at: int
+
+
+class RequestFacts:
+    """What a donor said and did about one request.
+
+    ``latest_*`` is the latest response, ``decisive_*`` the latest that is neither NOTIFIED nor OPENED, each by
+    (``occurred_at``, ``event_id``); ``donation_at`` the latest donation recorded for the request, of whatever outcome.
+    The rest is for rates, and knows no event that came too late for them: the latest promise, the latest sign that
+    the donor came (arrived, gave, or was deferred on the spot) or didn't (declined, expired, cancelled, no-show).
+    """
+
+    __slots__ = (
+        "came_at",
+        "decisive",
+        "decisive_at",
+        "decisive_id",
+        "donation_at",
+        "failed_at",
+        "latest",
+        "latest_at",
+        "latest_id",
+        "promised_at",
+        "waves",
+    )
+
+    def __init__(self) -> None:
+        self.latest_at = NEVER
+        self.latest_id = b""
+        self.latest = 0
+        self.decisive_at = NEVER
+        self.decisive_id = b""
+        self.decisive = 0
+        self.donation_at = NEVER
+        self.promised_at = NEVER
+        self.came_at = NEVER
+        self.failed_at = NEVER
+        self.waves: dict[int, Wave] = {}
+
+    @property
+    def touched_at(self) -> int:
+        """The latest instant at which anything happened about the request."""
+        return max(self.latest_at, self.donation_at)
+
+
+class Donor:
+    """All that is remembered of one donor.
+
+    Attributes
+    ----------
+    erased_at : int
+        The latest erasure; nothing stated then or before is known.
+    latest_at : int
+        The latest ``occurred_at`` known.
+    profiles : list of Profile
+        Newest first. More than one only where an older one was written later than a newer one, so that an erasure
+        may take the newer alone.
+    completed : list of int
+        Instants of completed donations later than the profile's statement, unordered.
+    n_completed_before, completed_before_at : int
+        Completed donations that are no longer listed one by one, and the latest of them.
+    last_completed_at : int
+        The latest completed donation.
+    whole_blood, unreturned : Staircase
+        Whole blood, and apheresis without return: (stated_at, given_at).
+    apheresis : dict of int to tuple of int
+        Instant of giving to when it was last stated as returned, and as not returned.
+    deferrals : dict of str to list of Statement
+        By rule item.
+    unnamed : Staircase
+        Deferrals without item, which only their own day ends: (stated_at, until).
+    requests : dict of int to RequestFacts
+    n_alerts, n_answers, n_promises, n_kept, n_times, sum_of_logs : int
+        Of requests that are no longer in ``requests``; logarithms of hours in units of 1e-12.
+    seen : bytes
+        Ids of events that may come again; see ``repeats``.
+    """
+
+    __slots__ = (
+        "apheresis",
+        "completed",
+        "completed_before_at",
+        "deferrals",
+        "donor_id",
+        "erased_at",
+        "last_completed_at",
+        "latest_at",
+        "n_alerts",
+        "n_answers",
+        "n_completed_before",
+        "n_kept",
+        "n_promises",
+        "n_times",
+        "profiles",
+        "requests",
+        "seen",
+        "sum_of_logs",
+        "unnamed",
+        "unreturned",
+        "whole_blood",
+    )
+
+    def __init__(self, donor_id: int) -> None:
+        self.donor_id = donor_id
+        self.erased_at = NEVER
+        self.latest_at = NEVER
+        self.profiles: list[Profile] = []
+        self.completed: list[int] = []
+        self.n_completed_before = 0
+        self.completed_before_at = NEVER
+        self.last_completed_at = NEVER
+        self.whole_blood: Staircase = []
+        self.unreturned: Staircase = []
+        self.apheresis: dict[int, tuple[int, int]] = {}
+        self.deferrals: dict[str, list[Statement]] = {}
+        self.unnamed: Staircase = []
+        self.requests: dict[int, RequestFacts] = {}
+        self.n_alerts = 0
+        self.n_answers = 0
+        self.n_promises = 0
+        self.n_kept = 0
+        self.n_times = 0
+        self.sum_of_logs = 0
+        self.seen = b""

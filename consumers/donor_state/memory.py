@@ -1,0 +1,314 @@
+"""What is remembered of a donor, as bytes and back, exactly.
+
+Written with ``struct`` rather than Avro: a donor is read and written for nearly every event, and only by this package.
+The first byte is the layout's version. One donor has one encoding, whatever the order in which its events came
+(but for ids that outlived an erasure).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import chain
+from struct import Struct
+
+from consumers.donor_state.donor import NEVER, Donor, Profile, RequestFacts, Statement, Wave
+from consumers.donor_state.staircase import Staircase
+from schemas.catalogue import latest_schema
+
+VERSION = 1
+"""Raise it with each change of the layout, and keep on reading the versions before."""
+
+_HEAD = Struct("<BqqqqIqIIIIIqBIBBHHHHI")
+_PROFILE = Struct("<q16sqBBidqqBiiB")
+_NO_DAY = -(2**31)
+_LIFTED = -(2**31)
+_ITEM = Struct("<HH")
+_STATEMENT = Struct("<q16sqi")
+_REQUEST = Struct("<qBB")
+_LATEST, _DECISIVE, _SAME, _DONATION, _PROMISED, _CAME, _FAILED = (1 << bit for bit in range(7))
+
+
+def _symbols(field: str) -> tuple[str, ...]:
+    fields = {one["name"]: one for one in latest_schema("donor-states").load()["fields"]}
+    return tuple(fields[field]["type"]["symbols"])
+
+
+GROUPS = _symbols("blood_group")
+SEXES = _symbols("sex")
+_GROUP_CODE = {symbol: code for code, symbol in enumerate(GROUPS)}
+_SEX_CODE = {symbol: code for code, symbol in enumerate(SEXES)}
+
+
+class UnknownLayout(ValueError):  # noqa: N818 - the house names errors by what is the case
+    """The memory of a donor has a layout that this release doesn't know."""
+
+
+def encode(donor: Donor) -> bytes:
+    """Return what is remembered, as bytes."""
+    stairs = (donor.whole_blood, donor.unreturned, donor.unnamed)
+    head = _HEAD.pack(
+        VERSION,
+        donor.donor_id,
+        donor.erased_at,
+        donor.latest_at,
+        donor.last_completed_at,
+        donor.n_completed_before,
+        donor.completed_before_at,
+        donor.n_alerts,
+        donor.n_answers,
+        donor.n_promises,
+        donor.n_kept,
+        donor.n_times,
+        donor.sum_of_logs,
+        len(donor.profiles),
+        len(donor.completed),
+        len(donor.whole_blood),
+        len(donor.unreturned),
+        len(donor.unnamed),
+        len(donor.apheresis),
+        len(donor.deferrals),
+        len(donor.requests),
+        len(donor.seen),
+    )
+    parts = [head, donor.seen]
+    parts.extend(_encode_profile(profile) for profile in donor.profiles)
+    numbers = sorted(donor.completed)
+    for steps in stairs:
+        if steps:
+            numbers.extend(chain.from_iterable(steps))
+    if donor.apheresis:
+        for given_at, stated in sorted(donor.apheresis.items()):
+            numbers.append(given_at)
+            numbers.extend(stated)
+    if numbers:
+        parts.append(_int64s(len(numbers)).pack(*numbers))
+    if donor.deferrals:
+        parts.extend(_encode_item(item, statements) for item, statements in sorted(donor.deferrals.items()))
+    if donor.requests:
+        parts.extend(_encode_request(request_id, facts) for request_id, facts in sorted(donor.requests.items()))
+    return b"".join(parts)
+
+
+def decode(memory: bytes) -> Donor:
+    """Return the donor whom ``encode`` turned into ``memory``.
+
+    Raises
+    ------
+    UnknownLayout
+        If a newer release wrote it.
+    """
+    if memory[0] != VERSION:
+        message = (
+            f"a donor's memory has layout {memory[0]}, this release knows {VERSION}: run the release that wrote it"
+        )
+        raise UnknownLayout(message)
+    head = _HEAD.unpack_from(memory)
+    donor = Donor(head[1])
+    (
+        donor.erased_at,
+        donor.latest_at,
+        donor.last_completed_at,
+        donor.n_completed_before,
+        donor.completed_before_at,
+        donor.n_alerts,
+        donor.n_answers,
+        donor.n_promises,
+        donor.n_kept,
+        donor.n_times,
+        donor.sum_of_logs,
+        *lengths,
+    ) = head[2:]
+    n_profiles, n_completed, n_whole_blood, n_unreturned, n_unnamed, n_apheresis, n_items, n_requests, n_seen = lengths
+    at = _HEAD.size + n_seen
+    donor.seen = memory[_HEAD.size : at]
+    for _ in range(n_profiles):
+        at = _decode_profile(memory, at, donor.profiles)
+    n_pairs = n_whole_blood + n_unreturned + n_unnamed
+    n_numbers = n_completed + 2 * n_pairs + 3 * n_apheresis
+    if n_numbers:
+        numbers = _int64s(n_numbers).unpack_from(memory, at)
+        at += 8 * n_numbers
+        donor.completed = list(numbers[:n_completed])
+        start = n_completed
+        donor.whole_blood, start = _pairs(numbers, start, n_whole_blood)
+        donor.unreturned, start = _pairs(numbers, start, n_unreturned)
+        donor.unnamed, start = _pairs(numbers, start, n_unnamed)
+        for one in range(start, n_numbers, 3):
+            donor.apheresis[numbers[one]] = (numbers[one + 1], numbers[one + 2])
+    for _ in range(n_items):
+        at = _decode_item(memory, at, donor.deferrals)
+    for _ in range(n_requests):
+        at = _decode_request(memory, at, donor.requests)
+    return donor
+
+
+@lru_cache(maxsize=1 << 12)
+def _int64s(n: int) -> Struct:
+    return Struct(f"<{n}q")
+
+
+def _pairs(numbers: tuple[int, ...], start: int, n: int) -> tuple[Staircase, int]:
+    if not n:
+        return [], start
+    end = start + 2 * n
+    return list(zip(numbers[start:end:2], numbers[start + 1 : end : 2], strict=True)), end
+
+
+def _encode_profile(profile: Profile) -> bytes:
+    district = profile.district.encode()
+    weight_kg = profile.weight_kg
+    flags = profile.contactable | profile.apheresis_willing << 1 | (weight_kg is not None) << 2
+    packed = _PROFILE.pack(
+        profile.occurred_at,
+        profile.event_id,
+        profile.stated_at,
+        _GROUP_CODE[profile.blood_group],
+        _SEX_CODE[profile.sex],
+        profile.born_on,
+        0.0 if weight_kg is None else weight_kg,
+        profile.h3_cell,
+        profile.joined_at,
+        flags,
+        _NO_DAY if profile.away_until is None else profile.away_until,
+        profile.total_donations,
+        len(district),
+    )
+    return packed + district
+
+
+def _decode_profile(memory: bytes, at: int, profiles: list[Profile]) -> int:
+    n_letters: int
+    (
+        occurred_at,
+        event_id,
+        stated_at,
+        group,
+        sex,
+        born_on,
+        weight_kg,
+        h3_cell,
+        joined_at,
+        flags,
+        away_until,
+        total_donations,
+        n_letters,
+    ) = _PROFILE.unpack_from(memory, at)
+    at += _PROFILE.size
+    end = at + n_letters
+    profiles.append(
+        Profile(
+            occurred_at,
+            event_id,
+            stated_at,
+            GROUPS[group],
+            SEXES[sex],
+            born_on,
+            weight_kg if flags & 4 else None,
+            memory[at:end].decode(),
+            h3_cell,
+            joined_at,
+            bool(flags & 1),
+            bool(flags & 2),
+            None if away_until == _NO_DAY else away_until,
+            total_donations,
+        )
+    )
+    return end
+
+
+def _encode_item(item: str, statements: list[Statement]) -> bytes:
+    text = item.encode("utf-8", "surrogatepass")
+    packed = [_ITEM.pack(len(text), len(statements)), text]
+    for occurred_at, event_id, stated_at, until in statements:
+        packed.append(_STATEMENT.pack(occurred_at, event_id, stated_at, _LIFTED if until is None else until))
+    return b"".join(packed)
+
+
+def _decode_item(memory: bytes, at: int, deferrals: dict[str, list[Statement]]) -> int:
+    n_letters: int
+    n_statements: int
+    n_letters, n_statements = _ITEM.unpack_from(memory, at)
+    at += _ITEM.size
+    item = memory[at : at + n_letters].decode("utf-8", "surrogatepass")
+    at += n_letters
+    end = at + n_statements * _STATEMENT.size
+    deferrals[item] = [
+        Statement(occurred_at, event_id, stated_at, None if until == _LIFTED else until)
+        for occurred_at, event_id, stated_at, until in _STATEMENT.iter_unpack(memory[at:end])
+    ]
+    return end
+
+
+@lru_cache(maxsize=1 << 12)
+def _request_layout(flags: int, n_waves: int) -> Struct:
+    """Return the layout of what follows a request's head: only what there is."""
+    parts = ["<"]
+    if flags & _LATEST:
+        parts.append("q16sB")
+    if flags & _DECISIVE and not flags & _SAME:
+        parts.append("q16sB")
+    parts.extend("q" for flag in (_DONATION, _PROMISED, _CAME, _FAILED) if flags & flag)
+    parts.extend(["iqq"] * n_waves)
+    return Struct("".join(parts))
+
+
+def _encode_request(request_id: int, facts: RequestFacts) -> bytes:
+    flags = 0
+    values: list[int | bytes] = []
+    if facts.latest_at != NEVER:
+        flags |= _LATEST
+        values += (facts.latest_at, facts.latest_id, facts.latest)
+    if facts.decisive_at != NEVER:
+        flags |= _DECISIVE
+        if facts.decisive_id == facts.latest_id and facts.decisive_at == facts.latest_at:
+            flags |= _SAME
+        else:
+            values += (facts.decisive_at, facts.decisive_id, facts.decisive)
+    if facts.donation_at != NEVER:
+        flags |= _DONATION
+        values.append(facts.donation_at)
+    if facts.promised_at != NEVER:
+        flags |= _PROMISED
+        values.append(facts.promised_at)
+    if facts.came_at != NEVER:
+        flags |= _CAME
+        values.append(facts.came_at)
+    if facts.failed_at != NEVER:
+        flags |= _FAILED
+        values.append(facts.failed_at)
+    n_waves = len(facts.waves)
+    for number, (notified_at, answered_at) in sorted(facts.waves.items()) if n_waves > 1 else facts.waves.items():
+        values += (number, notified_at, answered_at)
+    return _REQUEST.pack(request_id, flags, n_waves) + _request_layout(flags, n_waves).pack(*values)
+
+
+def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts]) -> int:
+    request_id, flags, n_waves = _REQUEST.unpack_from(memory, at)
+    at += _REQUEST.size
+    layout = _request_layout(flags, n_waves)
+    values = layout.unpack_from(memory, at)
+    facts = requests[request_id] = RequestFacts()
+    place = 0
+    if flags & _LATEST:
+        facts.latest_at, facts.latest_id, facts.latest = values[:3]
+        place = 3
+    if flags & _SAME:
+        facts.decisive_at, facts.decisive_id, facts.decisive = values[:3]
+    elif flags & _DECISIVE:
+        facts.decisive_at, facts.decisive_id, facts.decisive = values[place : place + 3]
+        place += 3
+    if flags & _DONATION:
+        facts.donation_at = values[place]
+        place += 1
+    if flags & _PROMISED:
+        facts.promised_at = values[place]
+        place += 1
+    if flags & _CAME:
+        facts.came_at = values[place]
+        place += 1
+    if flags & _FAILED:
+        facts.failed_at = values[place]
+        place += 1
+    for start in range(place, len(values), 3):
+        facts.waves[values[start]] = Wave(values[start + 1], values[start + 2])
+    return at + layout.size

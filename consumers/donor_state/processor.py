@@ -1,0 +1,187 @@
+"""The processor ``donor-state``: events of donors in, ``donor-states`` out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from consumers import validation
+from consumers.donor_state import donations, memory, profiles, projection, repeats, responses
+from consumers.donor_state.donor import Donor
+from consumers.donor_state.erasure import erase
+from consumers.forwarding import is_left_behind
+from consumers.topology import Batch, Input, Topology
+from schemas.codec import Codec
+from schemas.identifiers import derived_event_id
+from schemas.records import Event, Output, Record
+
+PROFILES, DONATIONS, RESPONSES, STORE = "donor-registered", "donation-recorded", "donor-responded", "donor-states"
+SOURCE = {topic: number for number, topic in enumerate((PROFILES, DONATIONS, RESPONSES))}
+DAY_US = 86_400_000_000
+
+TOPOLOGY = Topology(
+    name="donor-state",
+    sources=(PROFILES, DONATIONS, RESPONSES),
+    sinks=(STORE,),
+    store=STORE,
+    forwards=True,
+)
+
+
+class DonorState:
+    """Folds what donors are and did into one record for each donor.
+
+    The memory is the ``memory`` field of the last record of each donor, as bytes: a few hundred a donor, where the
+    objects would take kilobytes. Donors that a batch touches are decoded, changed beside the memory, and become it
+    with ``keep``.
+
+    Parameters
+    ----------
+    codec : Codec
+    late_days : int, default 30
+        How much older than the latest known of a donor an event may be to count in rates and averages.
+    """
+
+    def __init__(self, codec: Codec, *, late_days: int = 30) -> None:
+        self._codec = codec
+        self._late_us = late_days * DAY_US
+        self._memory: dict[int, dict[int, bytes]] = {}
+        self._staged: dict[int, dict[int, bytes]] = {}
+        self._counts: Counter[str] = Counter()
+        self._staged_counts: Counter[str] = Counter()
+
+    @property
+    def topology(self) -> Topology:
+        """The edges."""
+        return TOPOLOGY
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was counted since the start: ``repeats``, ``event_ids_dropped``, ``requests_dropped``.
+
+        The last two are limits that were reached: something was forgotten that might still have been needed.
+        """
+        return self._counts
+
+    @property
+    def n_donors(self) -> int:
+        """How many donors are remembered."""
+        return sum(len(donors) for donors in self._memory.values())
+
+    def read(self, record: Record) -> Event | None:
+        """Decode and check one record; None for a null registration.
+
+        Raises
+        ------
+        InvalidRecord
+            If the record breaks the contract.
+        """
+        if record.value is None and record.topic == PROFILES:
+            validation.donor_of_key(record)
+            return None
+        return validation.checked(record, self._codec.decode(record.topic, validation.not_null(record)))
+
+    def work(self, item: Input) -> int:  # noqa: ARG002 - the protocol's argument
+        """Return 1: all records cost alike."""
+        return 1
+
+    def process(self, batch: Batch) -> list[Output]:
+        """Fold a batch; one record for each donor of whom anything changed, in the order in which they came up."""
+        touched: dict[tuple[int, int], Donor] = {}
+        answered: dict[tuple[int, int], str] = {}
+        for record, event in batch.inputs:
+            if is_left_behind(record):
+                continue
+            donor_id: int = int(record.key or b"") if event is None else event["donor_id"]
+            place = (record.partition, donor_id)
+            donor = touched.get(place)
+            if donor is None:
+                donor = touched[place] = self._donor(*place)
+            if event is None:
+                if erase(donor, record.timestamp_ms * 1000):
+                    # two nulls of one instant do the same, wherever they lie
+                    answered[place] = f"erased:{donor_id}:{record.timestamp_ms}"
+            elif self._take(donor, record, event):
+                answered[place] = event["event_id"]
+        return [self._settle(place, touched[place], event_id) for place, event_id in answered.items()]
+
+    def keep(self) -> None:
+        """Make what is staged the memory."""
+        for partition, donors in self._staged.items():
+            self._memory.setdefault(partition, {}).update(donors)
+        self._counts += self._staged_counts
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget what is staged."""
+        self._staged = {}
+        self._staged_counts = Counter()
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None:
+        """Take records of ``donor-states`` into the memory of ``partition``.
+
+        Raises
+        ------
+        InvalidRecord
+            If one can't be decoded: without it the memory would not be whole.
+        """
+        donors = self._memory.setdefault(partition, {})
+        for record in records:
+            if record.value is None:
+                donors.pop(validation.donor_of_key(record), None)
+            else:
+                event = self._codec.decode(STORE, record.value)
+                donors[event["donor_id"]] = event["memory"]
+
+    def revoke(self, partitions: Collection[int]) -> None:
+        """Throw away the memory of ``partitions``."""
+        for partition in partitions:
+            self._memory.pop(partition, None)
+            self._staged.pop(partition, None)
+
+    def follow(self, records: Sequence[Record]) -> list[str]:
+        """Return nothing: no topic is followed."""
+        return [f"{record.topic}: not followed by {TOPOLOGY.name}" for record in records]
+
+    def _donor(self, partition: int, donor_id: int) -> Donor:
+        """Return the donor as staged, else as remembered, else new.
+
+        What is staged is decoded again: a donor must not change where the rest of its batch fails.
+        """
+        encoded = self._staged.get(partition, {}).get(donor_id)
+        if encoded is None:
+            encoded = self._memory.get(partition, {}).get(donor_id)
+        return Donor(donor_id) if encoded is None else memory.decode(encoded)
+
+    def _take(self, donor: Donor, record: Record, event: Event) -> bool:
+        """Fold an event into a donor; return whether that changed anything."""
+        at: int = event["occurred_at"]
+        if at <= donor.erased_at:
+            return False
+        event_id = bytes.fromhex(event["event_id"].replace("-", ""))
+        if repeats.came_before(donor, event_id):
+            self._staged_counts["repeats"] += 1
+            return False
+        repeats.remember(donor, event_id, SOURCE[record.topic], record.timestamp_ms, at)
+        donor.latest_at = max(donor.latest_at, at)
+        if record.topic == PROFILES:
+            stated_at = min(at, record.timestamp_ms * 1000)
+            if stated_at > donor.erased_at:
+                profiles.take(donor, event, event_id, stated_at)
+        else:
+            in_time = at >= donor.latest_at - self._late_us
+            fold = donations.take if record.topic == DONATIONS else responses.take
+            fold(donor, event, event_id, counts_in_rates=in_time)
+        return True
+
+    def _settle(self, place: tuple[int, int], donor: Donor, answered: str) -> Output:
+        """Put a changed donor in order, stage it and return its record."""
+        partition, donor_id = place
+        donations.settle(donor)
+        self._staged_counts["requests_dropped"] += responses.settle(donor, self._late_us)
+        self._staged_counts["event_ids_dropped"] += repeats.settle(donor)
+        encoded = memory.encode(donor)
+        self._staged.setdefault(partition, {})[donor_id] = encoded
+        event_id = derived_event_id(STORE, answered)
+        value = self._codec.encode(STORE, projection.record_of(donor, event_id, encoded))
+        return Output(STORE, str(donor_id).encode(), value, partition=partition)

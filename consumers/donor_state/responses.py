@@ -1,0 +1,220 @@
+"""Responses: which promises are open, which requests the donor was asked for, and the rates.
+
+Facts that say whom not to ask (``open_promises``, ``asked``) take every event, however late. Rates leave out what came
+too late to be taken in whatever the order (the caller says so with ``counts_in_rates``).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from consumers.donor_state.donor import (
+    ACCEPTED,
+    ARRIVED,
+    DECLINED,
+    EXPIRED,
+    NEVER,
+    NOTIFIED,
+    OPENED,
+    RESPONSES,
+    Donor,
+    RequestFacts,
+    Wave,
+)
+from schemas.records import Event
+
+DAY_US = 86_400_000_000
+ASKED_US = 37 * DAY_US
+"""How long before the latest known of a donor a response still says that the donor was asked: the 7 days of the
+contract, and 30 within which events may be late."""
+
+REQUEST_SPAN_US = 97 * DAY_US
+"""The longest span of the events about one request: 90 days until its ``required_by``, and 7 for what follows."""
+
+N_REQUESTS_MAX = 1_000
+N_WAVES_MAX = 255
+N_PROMISES = 2
+LOG_UNIT = 10**12
+HOUR_US = 3_600_000_000
+SHORTEST_US = 1_000_000
+PROMISING = (ACCEPTED, ARRIVED)
+_CODE = {symbol: code for code, symbol in enumerate(RESPONSES)}
+_CAME = frozenset({"COMPLETED", "DEFERRED"})
+
+
+class Tally(NamedTuple):
+    """Alerts, those that were answered, promises kept or broken, those kept, and logarithms of times to answer."""
+
+    n_alerts: int
+    n_answers: int
+    n_promises: int
+    n_kept: int
+    n_times: int
+    sum_of_logs: int
+
+
+def take(donor: Donor, event: Event, event_id: bytes, *, counts_in_rates: bool) -> None:
+    """Fold a ``donor-responded`` into what is known."""
+    at: int = event["occurred_at"]
+    response = _CODE[event["response"]]
+    facts = _facts(donor, event["request_id"])
+    if at > facts.latest_at or (at == facts.latest_at and event_id > facts.latest_id):
+        facts.latest_at, facts.latest_id, facts.latest = at, event_id, response
+    if response not in (NOTIFIED, OPENED) and (
+        at > facts.decisive_at or (at == facts.decisive_at and event_id > facts.decisive_id)
+    ):
+        facts.decisive_at, facts.decisive_id, facts.decisive = at, event_id, response
+    if counts_in_rates:
+        _count(facts, event["wave"], response, at)
+
+
+def take_donation(donor: Donor, request_id: int, outcome: str, at: int, *, counts_in_rates: bool) -> None:
+    """Note that a donation was recorded for a request, of whatever outcome."""
+    facts = _facts(donor, request_id)
+    facts.donation_at = max(facts.donation_at, at)
+    if counts_in_rates and outcome in _CAME:
+        facts.came_at = max(facts.came_at, at)
+    elif counts_in_rates:
+        facts.failed_at = max(facts.failed_at, at)
+
+
+def open_promises(donor: Donor) -> list[tuple[int, int]]:
+    """Return the latest open promises as (promised_at, request_id), newest first.
+
+    Two are enough to know whether any one other than a given request is within a given time.
+    """
+    completed_at = donor.last_completed_at
+    found = [
+        (facts.decisive_at, request_id)
+        for request_id, facts in donor.requests.items()
+        if facts.decisive in PROMISING and facts.decisive_at > completed_at and facts.decisive_at > facts.donation_at
+    ]
+    if len(found) > 1:
+        found.sort(reverse=True)
+    return found[:N_PROMISES]
+
+
+def asked(donor: Donor) -> list[tuple[int, int]]:
+    """Return the requests of the last weeks whose latest response isn't EXPIRED, as (responded_at, request_id)."""
+    oldest_at = donor.latest_at - ASKED_US
+    found = [
+        (facts.latest_at, request_id)
+        for request_id, facts in donor.requests.items()
+        if facts.latest != EXPIRED and facts.latest_at >= oldest_at and facts.latest_at != NEVER
+    ]
+    found.sort(reverse=True)
+    return found
+
+
+def tally(donor: Donor) -> Tally:
+    """Count over all that is known; sums of integers, so the order of events can't show."""
+    sums = [donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs]
+    for facts in donor.requests.values():
+        _add(sums, facts)
+    return Tally(*sums)
+
+
+def settle(donor: Donor, late_us: int) -> int:
+    """Sum up requests of which nothing more is needed one by one.
+
+    Such a request is older than the longest span of a request's events and the lateness within which events count in
+    rates, and its promise, if any, is older than a completed donation, which closes whatever promise may still
+    turn up of that time.
+
+    Returns
+    -------
+    int
+        How many had to go although they might still be needed, since there were too many.
+    """
+    requests = donor.requests
+    oldest_at = donor.latest_at - REQUEST_SPAN_US - late_us
+    done = [
+        request_id
+        for request_id, facts in requests.items()
+        if facts.latest_at < oldest_at
+        and facts.donation_at < oldest_at
+        and facts.decisive_at <= donor.last_completed_at
+        and facts.donation_at <= donor.last_completed_at
+    ]
+    n_dropped = max(0, len(requests) - len(done) - N_REQUESTS_MAX)
+    if n_dropped:
+        rest = sorted(requests.keys() - set(done), key=lambda request_id: (requests[request_id].touched_at, request_id))
+        done += rest[:n_dropped]
+    for request_id in done:
+        _sum_up(donor, requests.pop(request_id))
+    return n_dropped
+
+
+def forget(donor: Donor, at: int, *, rates: bool) -> None:
+    """Take back what occurred at ``at`` or before; with ``rates``, also all that was counted for them."""
+    for request_id, facts in list(donor.requests.items()):
+        if facts.latest_at <= at:
+            facts.latest_at, facts.latest_id, facts.latest = NEVER, b"", 0
+        if facts.decisive_at <= at:
+            facts.decisive_at, facts.decisive_id, facts.decisive = NEVER, b"", 0
+        facts.donation_at = _after(facts.donation_at, at)
+        since = max(at, facts.touched_at) if rates else at
+        facts.promised_at = _after(facts.promised_at, since)
+        facts.came_at = _after(facts.came_at, since)
+        facts.failed_at = _after(facts.failed_at, since)
+        waves = {number: Wave(*(_after(one, since) for one in wave)) for number, wave in facts.waves.items()}
+        facts.waves = {number: wave for number, wave in waves.items() if any(wave)}
+        if facts.touched_at == NEVER:
+            del donor.requests[request_id]
+    donor.n_alerts = donor.n_answers = donor.n_promises = donor.n_kept = donor.n_times = donor.sum_of_logs = 0
+
+
+def _facts(donor: Donor, request_id: int) -> RequestFacts:
+    facts = donor.requests.get(request_id)
+    if facts is None:
+        facts = donor.requests[request_id] = RequestFacts()
+    return facts
+
+
+def _count(facts: RequestFacts, number: int, response: int, at: int) -> None:
+    if response in (NOTIFIED, ACCEPTED, DECLINED, ARRIVED):
+        notified_at, answered_at = facts.waves.get(number, (NEVER, NEVER))
+        if response == NOTIFIED:
+            notified_at = at if notified_at == NEVER else min(notified_at, at)
+        else:
+            answered_at = at if answered_at == NEVER else min(answered_at, at)
+        if number in facts.waves or len(facts.waves) < N_WAVES_MAX:
+            facts.waves[number] = Wave(notified_at, answered_at)
+    if response in PROMISING:
+        facts.promised_at = max(facts.promised_at, at)
+    if response == ARRIVED:
+        facts.came_at = max(facts.came_at, at)
+    elif response in (DECLINED, EXPIRED):
+        facts.failed_at = max(facts.failed_at, at)
+
+
+def _add(sums: list[int], facts: RequestFacts) -> None:
+    for notified_at, answered_at in facts.waves.values():
+        if notified_at != NEVER:
+            sums[0] += 1
+            if answered_at != NEVER:
+                sums[1] += 1
+                sums[4] += 1
+                sums[5] += log_hours(answered_at - notified_at)
+    if facts.promised_at != NEVER:
+        if facts.came_at != NEVER and facts.came_at >= facts.failed_at:
+            sums[2] += 1
+            sums[3] += 1
+        elif facts.failed_at >= facts.promised_at:
+            sums[2] += 1
+
+
+def log_hours(time_us: int) -> int:
+    """Return the logarithm of a time in hours, in units of 1e-12; less than a second counts as one."""
+    return round(math.log(max(time_us, SHORTEST_US) / HOUR_US) * LOG_UNIT)
+
+
+def _sum_up(donor: Donor, facts: RequestFacts) -> None:
+    sums = [donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs]
+    _add(sums, facts)
+    donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs = sums
+
+
+def _after(one: int, at: int) -> int:
+    return one if one > at else NEVER

@@ -1,0 +1,172 @@
+"""What must be known of a donor, straight from the contract: over the set of all events, without memory."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from features.priors import AVAILABILITY, RELIABILITY, RESPONSE_TIME
+from features.rule_items import names_item_52
+
+from tests.unit.donor_state.histories import DAY, Sent
+
+IST = 19_800_000_000
+FOREVER = 10**9
+
+
+def stamp(event: dict[str, Any]) -> tuple[int, str]:
+    return event["occurred_at"], event["event_id"]
+
+
+class Naive:
+    """All facts of one history; ``None`` of an optional fact is the contract's null."""
+
+    def __init__(self, history: list[Sent]) -> None:
+        self.erased_at = max((one.timestamp_ms * 1000 for one in history if one.event is None), default=0)
+        later = [one for one in history if one.event is not None and one.event["occurred_at"] > self.erased_at]
+        self.latest_at = max((one.event["occurred_at"] for one in later), default=0)
+        self.profiles = [
+            one.event for one in later if one.topic == "donor-registered" and one.timestamp_ms * 1000 > self.erased_at
+        ]
+        self.donations = [one.event for one in later if one.topic == "donation-recorded"]
+        self.responses = [one.event for one in later if one.topic == "donor-responded"]
+        self.completed = [one for one in self.donations if one["outcome"] == "COMPLETED"]
+        self.profile = max(self.profiles, key=stamp, default=None)
+        if self.erased_at and self.profile is None:  # what is later waits
+            self.donations, self.responses, self.completed = [], [], []
+
+    def facts(self) -> dict[str, Any]:
+        erased = bool(self.erased_at) and self.profile is None
+        whole_blood, apheresis = self._given()
+        return {
+            "occurred_at": max(self.latest_at, self.erased_at) if erased else self.latest_at,
+            "erased_at": self.erased_at if erased else None,
+            "registered_at": self.profile["occurred_at"] if self.profile else None,
+            "blood_group": self.profile["blood_group"] if self.profile else "UNKNOWN",
+            "weight_kg": self.profile["weight_kg"] if self.profile else None,
+            "total_donations": self._total(),
+            "last_whole_blood_at": max(whole_blood, default=None),
+            "apheresis": [
+                {"given_at": at, "red_cells_returned": apheresis[at]} for at in sorted(apheresis, reverse=True)[:24]
+            ],
+            "last_unreturned_apheresis_at": max((at for at, back in apheresis.items() if not back), default=None),
+            "deferrals": self._deferrals(),
+            "promises": self._promises(),
+            "asked": self._asked(),
+        }
+
+    def rates(self) -> dict[str, float]:
+        notified: dict[tuple[int, int], int] = {}
+        answered: dict[tuple[int, int], int] = {}
+        for one in self.responses:
+            place = one["request_id"], one["wave"]
+            if one["response"] == "NOTIFIED":
+                notified[place] = min(notified.get(place, 2**62), one["occurred_at"])
+            elif one["response"] in ("ACCEPTED", "DECLINED", "ARRIVED"):
+                answered[place] = min(answered.get(place, 2**62), one["occurred_at"])
+        hours = [max(answered[at] - notified[at], 10**6) / 3.6e9 for at in notified if at in answered]
+        kept, broken = self._promises_kept()
+        alpha, beta = RELIABILITY.alpha + kept, RELIABILITY.beta + broken
+        return {
+            "n_alerts": len(notified),
+            "n_answers": len(hours),
+            "n_promises": kept + broken,
+            "n_kept": kept,
+            "availability_score": (AVAILABILITY.alpha + len(hours)) / (sum(AVAILABILITY) + len(notified)),
+            "reliability_score": alpha / (alpha + beta),
+            "reliability_sd": math.sqrt(alpha * beta / (alpha + beta) ** 2 / (alpha + beta + 1)),
+            "response_time_hours": math.exp(
+                (RESPONSE_TIME.log_hours + sum(math.log(one) for one in hours)) / (1 + len(hours))
+            ),
+        }
+
+    def _total(self) -> int:
+        if self.profile is None:
+            return len(self.completed)
+        since = [one for one in self.completed if one["occurred_at"] > self.profile["occurred_at"]]
+        return self.profile["total_donations"] + len(since)
+
+    def _given(self) -> tuple[list[int], dict[int, bool]]:
+        whole_blood = [one["last_whole_blood_at"] for one in self.profiles if one["last_whole_blood_at"] is not None]
+        stated: list[tuple[int, bool]] = []
+        for one in self.profiles:
+            stated += [(given["given_at"], given["red_cells_returned"]) for given in one["recent_apheresis"]]
+            if one["last_apheresis_at"] is not None:
+                stated.append((one["last_apheresis_at"], one["red_cells_returned"]))
+        for one in self.completed:
+            if one["component"] in ("WHOLE_BLOOD", "RED_CELLS", "UNKNOWN"):
+                whole_blood.append(one["occurred_at"])
+            if one["component"] in ("PLATELETS", "PLASMA"):
+                stated.append((one["occurred_at"], one["red_cells_returned"]))
+            if one["component"] == "UNKNOWN":
+                stated.append((one["occurred_at"], False))
+        return whole_blood, {at: all(back for other, back in stated if other == at) for at, _ in stated}
+
+    def _deferrals(self) -> list[dict[str, Any]]:
+        stated = [(stamp(one), deferral) for one in self.profiles for deferral in one["deferrals"]]
+        stated += [(stamp(one), one["deferral"]) for one in self.donations if one["deferral"] is not None]
+        named: dict[str, list[tuple[tuple[int, str], int]]] = {}
+        unnamed: set[int] = set()
+        for when, deferral in stated:
+            until = FOREVER if deferral["until"] is None else deferral["until"]
+            item = " ".join(deferral["rule_item"].lower().split())
+            if names_item_52(item) or not item:
+                unnamed.add(until)
+            else:
+                named.setdefault(item, []).append((when, until))
+        standing = [("", max(unnamed))] if unnamed else []
+        for item, statements in named.items():
+            lifts = [when for when, until in statements if until < (when[0] + IST) // DAY]
+            last_lift = max(lifts, default=(0, ""))
+            days = [until for when, until in statements if when >= last_lift and until >= (when[0] + IST) // DAY]
+            standing += [(item, max(days))] if days else []
+        return [{"rule_item": item, "until": None if day == FOREVER else day} for item, day in sorted(standing)]
+
+    def _promises(self) -> list[dict[str, int]]:
+        found = []
+        for request_id in {one["request_id"] for one in self.responses}:
+            of_it = [one for one in self.responses if one["request_id"] == request_id]
+            decisive = max(
+                (one for one in of_it if one["response"] not in ("NOTIFIED", "OPENED")), key=stamp, default=None
+            )
+            if decisive is None or decisive["response"] not in ("ACCEPTED", "ARRIVED"):
+                continue
+            at = decisive["occurred_at"]
+            closing = [
+                one
+                for one in self.donations
+                if one["occurred_at"] >= at and (one["request_id"] == request_id or one["outcome"] == "COMPLETED")
+            ]
+            found += [] if closing else [(at, request_id)]
+        return [{"request_id": one, "promised_at": at} for at, one in sorted(found, reverse=True)[:2]]
+
+    def _asked(self) -> list[dict[str, int]]:
+        found = []
+        for request_id in {one["request_id"] for one in self.responses}:
+            latest = max((one for one in self.responses if one["request_id"] == request_id), key=stamp)
+            if latest["response"] != "EXPIRED" and latest["occurred_at"] >= self.latest_at - 37 * DAY:
+                found.append((latest["occurred_at"], request_id))
+        return [{"request_id": one, "responded_at": at} for at, one in sorted(found, reverse=True)]
+
+    def _promises_kept(self) -> tuple[int, int]:
+        kept = broken = 0
+        for request_id in {one["request_id"] for one in self.responses}:
+            said = {kind: 0 for kind in ("promised", "came", "failed")}
+
+            def note(kind: str, at: int, said: dict[str, int] = said) -> None:
+                said[kind] = max(said[kind], at)
+
+            for one in (one for one in self.responses if one["request_id"] == request_id):
+                if one["response"] in ("ACCEPTED", "ARRIVED"):
+                    note("promised", one["occurred_at"])
+                if one["response"] == "ARRIVED":
+                    note("came", one["occurred_at"])
+                if one["response"] in ("DECLINED", "EXPIRED"):
+                    note("failed", one["occurred_at"])
+            for one in (one for one in self.donations if one["request_id"] == request_id):
+                note("came" if one["outcome"] in ("COMPLETED", "DEFERRED") else "failed", one["occurred_at"])
+            if said["promised"] and said["came"] and said["came"] >= said["failed"]:
+                kept += 1
+            elif said["promised"] and said["failed"] >= said["promised"]:
+                broken += 1
+        return kept, broken

@@ -1,0 +1,88 @@
+"""What is known of a donor doesn't depend on how its events came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.donor_state.histories import Runner, Sent, histories
+from tests.unit.donor_state.naive import Naive
+
+RATES = {
+    "n_alerts",
+    "n_answers",
+    "n_promises",
+    "n_kept",
+    "availability_score",
+    "reliability_score",
+    "reliability_sd",
+    "response_time_hours",
+}
+
+
+def unnamed_to_longest(state: dict[str, Any]) -> dict[str, Any]:
+    """Of unnamed deferrals the longest says it all."""
+    deferrals = state["deferrals"]
+    unnamed = [one["until"] for one in deferrals if one["rule_item"] == ""]
+    longest = None if None in unnamed else max(unnamed, default=None)
+    named = [one for one in deferrals if one["rule_item"] != ""]
+    return state | {"deferrals": [{"rule_item": "", "until": longest}] * bool(unnamed) + named}
+
+
+def run(draw: st.DataObject, history: list[Sent]) -> dict[str, Any]:
+    """The state after the history in a drawn order, in drawn batches, with drawn restarts."""
+    runner = Runner()
+    rest = draw.draw(st.permutations(history))
+    while rest:
+        size = draw.draw(st.integers(1, len(rest)))
+        runner.batch(*rest[:size])
+        rest = rest[size:]
+        if draw.draw(st.booleans()):
+            runner.restart()
+    assert runner.state is not None
+    return unnamed_to_longest(runner.state)
+
+
+def facts(state: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    return {name: state[name] for name in names}
+
+
+@given(histories(span_days=30, nulls=False), st.data())
+@settings(max_examples=150, deadline=None)
+def test_all_fields_are_those_of_the_set_of_events(history: list[Sent], data: st.DataObject) -> None:
+    state = run(data, history)
+    expected = Naive(history)
+    assert facts(state, expected.facts()) == expected.facts()
+    assert facts(state, expected.rates()) == pytest.approx(expected.rates(), abs=1e-9)
+
+
+@given(histories(span_days=400, nulls=True, skewed=True), st.data())
+@settings(max_examples=300, deadline=None)
+def test_facts_are_those_of_the_set_of_events_however_late_and_with_erasures(
+    history: list[Sent], data: st.DataObject
+) -> None:
+    state = run(data, history)
+    expected = Naive(history).facts()
+    assert facts(state, expected) == expected
+
+
+@given(histories(span_days=5, nulls=False), st.data())
+@settings(max_examples=100, deadline=None)
+def test_repeats_change_nothing(history: list[Sent], data: st.DataObject) -> None:
+    repeats = [
+        one._replace(timestamp_ms=one.timestamp_ms + data.draw(st.integers(0, 86_400_000)))
+        for one in data.draw(st.lists(st.sampled_from(history), max_size=8))
+    ]
+    assert facts(run(data, history + repeats), RATES) == facts(run(data, history), RATES)
+    expected = Naive(history).facts()
+    assert facts(run(data, history + repeats), expected) == expected
+
+
+@given(histories(span_days=30, nulls=False), st.data())
+@settings(max_examples=80, deadline=None)
+def test_the_memory_too_is_the_same_bytes(history: list[Sent], data: st.DataObject) -> None:
+    first, second = run(data, history), run(data, history)
+    assert first | {"event_id": ""} == second | {"event_id": ""}
