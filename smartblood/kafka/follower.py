@@ -1,0 +1,129 @@
+"""Reads topics whole, without a group: what every worker needs all of.
+
+Nothing is committed; a follower begins at the beginning. It is caught up once it has seen everything below the last
+stable offsets, asked for when the question arises: so a batch sees every record that any ``read_committed`` reader
+could read before the batch was fetched, and a few more where they are there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from confluent_kafka import KafkaError, TopicPartition
+
+from schemas.records import Record
+from smartblood import metrics
+from smartblood.errors import Retryable
+from smartblood.kafka.client import Cluster, drain, reader, sorted_out
+from smartblood.kafka.offsets import Offsets, Place
+
+RECORDS_AT_ONCE = 10_000
+
+
+class Follower:
+    """Follows topics for one processor.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        Where they are.
+    name : str
+        The processor.
+    topics : sequence of str
+        What is followed; may be empty.
+    take_in : callable
+        Given records in the order of their partitions' offsets; returns one line for each that it could not read.
+    offsets : Offsets
+        Where partitions end.
+    on_error : callable
+        Given errors of the client that belong to no partition.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        topics: Sequence[str],
+        take_in: Callable[[Sequence[Record]], list[str]],
+        offsets: Offsets,
+        on_error: Callable[[KafkaError], None],
+    ) -> None:
+        self._cluster = cluster
+        self._name = name
+        self._take_in = take_in
+        self._offsets = offsets
+        self._whole_at = time.monotonic()
+        self._targets: dict[Place, int] | None = None
+        self._seen: dict[Place, int] = {
+            (topic, number): 0 for topic in topics for number in range(offsets.n_partitions(topic))
+        }
+        self.whole = not self._seen
+        self.alarms: list[str] = []
+        if self._seen:
+            self._consumer = reader(cluster, name, on_error)
+            self._consumer.assign([TopicPartition(cluster.topic(topic), number, 0) for topic, number in self._seen])
+
+    @property
+    def staleness_s(self) -> float:
+        """Seconds since everything was last known to have been seen; 0 where nothing is followed."""
+        return time.monotonic() - self._whole_at if self._seen else 0.0
+
+    def next_offsets(self) -> Mapping[str, Mapping[int, int]]:
+        """Return for each topic the offset of each partition below which everything was seen."""
+        found: dict[str, dict[int, int]] = {}
+        for (topic, number), offset in self._seen.items():
+            found.setdefault(topic, {})[number] = offset
+        return found
+
+    def step(self, wait_s: float = 0.0) -> int:
+        """Take in what has come; return how many records."""
+        if not self._seen:
+            return 0
+        records, seen = sorted_out(drain(self._consumer, RECORDS_AT_ONCE, wait_s), self._cluster)
+        if records:
+            self.alarms.extend(self._take_in(records))
+            for topic in {topic for topic, _ in seen}:
+                metrics.FOLLOWED.labels(self._name, topic).inc(sum(record.topic == topic for record in records))
+        for place, offset in seen.items():
+            self._seen[place] = max(self._seen[place], offset)
+        return len(records)
+
+    def begin(self) -> bool:
+        """Read on towards where the topics ended when this was first called; return whether that is reached."""
+        if not self.whole:
+            if self._targets is None:
+                self._targets = self._offsets.last_stable(self._seen)
+            self.step(0.05)
+            self.whole = self._reached(self._targets)
+            self._whole_at = time.monotonic()
+        return self.whole
+
+    def catch_up(self, patience_s: float, beat: Callable[[], None]) -> None:
+        """See everything below the last stable offsets of this moment.
+
+        Raises
+        ------
+        Retryable
+            If that takes longer than ``patience_s`` seconds, or the brokers don't answer.
+        """
+        if not self._seen:
+            return
+        began = time.monotonic()
+        targets = self._offsets.last_stable(self._seen)
+        while not self._reached(targets):
+            beat()
+            self.step(0.05)
+            if time.monotonic() - began > patience_s:
+                behind = sum(target - self._seen[place] for place, target in targets.items())
+                message = f"{self._name} is {behind} offsets behind what it follows after {patience_s:.0f} s"
+                raise Retryable(message)
+        self._whole_at = began
+
+    def close(self) -> None:
+        """Let the client go."""
+        if self._seen:
+            self._consumer.close()
+
+    def _reached(self, targets: Mapping[Place, int]) -> bool:
+        return all(self._seen[place] >= target for place, target in targets.items())

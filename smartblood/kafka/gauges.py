@@ -1,0 +1,141 @@
+"""What a loop tells Prometheus: the metrics of ``smartblood.metrics``, with this worker's labels."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from consumers.topology import Topology
+from schemas.records import Output
+from smartblood import metrics
+from smartblood.kafka.assignment import Assignment
+from smartblood.kafka.batches import Item
+from smartblood.kafka.client import Cluster
+from smartblood.kafka.follower import Follower
+from smartblood.kafka.offsets import Place
+
+LOOKED_AT_MAX = 100
+NOTED_EACH_S = 1.0
+
+
+class Stages:
+    """The seconds of one batch's stages."""
+
+    def __init__(self) -> None:
+        self.began = self._last = time.perf_counter()
+        self.spent: dict[str, float] = {}
+
+    def done(self, stage: str) -> None:
+        """Note that a stage is done."""
+        now = time.perf_counter()
+        self.spent[stage] = now - self._last
+        self._last = now
+
+    def seconds(self, stage: str) -> float:
+        """Return the seconds that a stage took."""
+        return self.spent[stage]
+
+    @property
+    def total_s(self) -> float:
+        """From the first stage's begin to the last one's end."""
+        return self._last - self.began
+
+
+class Gauges:
+    """The metrics of one worker.
+
+    Parameters
+    ----------
+    topology : Topology
+        Of its processor.
+    slot : str
+        Its name among its kind.
+    """
+
+    def __init__(self, topology: Topology, slot: str) -> None:
+        self._topology = topology
+        self._name, self._slot = topology.name, slot
+        self._next: dict[Place, int] = {}
+        self._noted_at = 0.0
+        self._matches = "matches" in topology.sinks
+
+    def batch(self, n_records: int) -> Stages:
+        """Note that a batch begins."""
+        metrics.BATCHES.labels(self._name).inc()
+        metrics.BATCH_RECORDS.labels(self._name).observe(n_records)
+        return Stages()
+
+    def committed(
+        self,
+        items: Sequence[Item],
+        outputs: Sequence[Output],
+        offsets: Mapping[Place, int],
+        stages: Stages,
+    ) -> None:
+        """Note that a batch was committed."""
+        self._next.update(offsets)
+        metrics.BATCH_SECONDS.labels(self._name).observe(stages.total_s)
+        for stage, spent_s in stages.spent.items():
+            metrics.STAGE_SECONDS.labels(self._name, stage).observe(spent_s)
+        for topic, n in Counter(item.record.topic for item in items).items():
+            metrics.RECORDS.labels(self._name, topic).inc(n)
+        for topic, n in Counter(output.topic for output in outputs).items():
+            metrics.OUTPUTS.labels(self._name, topic).inc(n)
+        self._refused_and_forwarded(items)
+        self._latency(items)
+
+    def own_failures(self, topics: Sequence[str]) -> None:
+        """Note records that made our own code fail."""
+        for topic in topics:
+            metrics.OWN_FAILURES.labels(self._name, topic).inc()
+
+    def followed_refused(self, n_records: int) -> None:
+        """Note records of followed topics that could not be read."""
+        metrics.REFUSED.labels(self._name, "followed", "undecodable").inc(n_records)
+
+    def note(self, follower: Follower, assignment: Assignment | None) -> None:
+        """Note where the worker stands, once a second."""
+        now = time.monotonic()
+        if now - self._noted_at < NOTED_EACH_S:
+            return
+        self._noted_at = now
+        metrics.STALENESS_SECONDS.labels(self._name, self._slot).set(follower.staleness_s)
+        metrics.READY.labels(self._name, self._slot).set(assignment is not None and assignment.ready)
+        if assignment is not None:
+            for state, n in assignment.counts().items():
+                metrics.PARTITIONS_OWNED.labels(self._name, self._slot, state).set(n)
+
+    def lag(self, statistics: str, cluster: Cluster) -> None:
+        """Work out the lag from librdkafka's statistics: last stable offset minus what is processed next."""
+        for name, topic in json.loads(statistics).get("topics", {}).items():
+            for number, partition in topic["partitions"].items():
+                place = (cluster.contract_name(name), int(number))
+                last_stable = partition.get("ls_offset", -1)
+                if last_stable >= 0 and partition.get("desired", False):
+                    start = max(self._next.get(place, 0), partition.get("committed_offset", 0), 0)
+                    lag = max(0, last_stable - start)
+                    metrics.LAG_RECORDS.labels(self._name, place[0], number).set(lag)
+
+    def closed(self) -> None:
+        """Note that the worker is gone."""
+        metrics.READY.labels(self._name, self._slot).set(0)
+
+    def _refused_and_forwarded(self, items: Sequence[Item]) -> None:
+        for item in items:
+            if item.error is not None and not item.ours:
+                metrics.REFUSED.labels(self._name, item.record.topic, item.error.kind).inc()
+            elif item.ours:
+                metrics.OWN_FAILURES.labels(self._name, item.record.topic).inc()
+            elif item.home is not None:
+                metrics.FORWARDED.labels(self._name, item.record.topic).inc()
+
+    def _latency(self, items: Sequence[Item]) -> None:
+        now = time.time()
+        to_commit = metrics.EVENT_TO_COMMIT_SECONDS.labels(self._name)
+        for item in items[:: max(1, len(items) // LOOKED_AT_MAX)]:
+            waited_s = max(0.0, now - item.record.timestamp_ms / 1000)
+            to_commit.observe(waited_s)
+            if self._matches and item.is_input:
+                metrics.EVENT_TO_MATCH_SECONDS.observe(waited_s)

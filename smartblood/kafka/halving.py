@@ -1,0 +1,155 @@
+"""Finding the record that makes our own code fail, and knowing when to stop: pure.
+
+A record that makes a processor fail must not stop the others; a bad release must not drain a topic into the dead
+letters. So the culprit is found by halving and refused, and above a limit of such failures the process stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from consumers.topology import Batch, Input, Processor
+from schemas.records import Output
+from smartblood.errors import Fatal, Retryable
+
+PASSED_ON = (AssertionError, MemoryError, Retryable, Fatal)
+"""Not about one record: an assertion about the whole is a bug and crashes, the others are the loop's to deal with."""
+
+Followed = Mapping[str, Mapping[int, int]]
+
+
+class Culprit(NamedTuple):
+    """A record that made our own code fail, and how."""
+
+    item: Input
+    error: Exception
+
+
+class Answer(NamedTuple):
+    """What a processor wrote in answer to a batch, and the records that it could not answer."""
+
+    outputs: list[Output]
+    culprits: list[Culprit]
+
+
+def answer(processor: Processor, inputs: Sequence[Input], followed: Followed, *, n_culprits_max: int) -> Answer:
+    """Let a processor answer a batch without the records that make it fail.
+
+    The shortest beginning of the batch that fails ends in a culprit. Beginnings, not halves by themselves, since what
+    a record does may depend on those before it. Changes that a failed try staged are dropped before the next.
+
+    Parameters
+    ----------
+    processor : Processor
+        Changes of the answer are staged in it when this returns.
+    inputs : sequence of Input
+        In order.
+    followed : mapping
+        Next offsets of followed topics.
+    n_culprits_max : int
+        How many culprits may be found.
+
+    Raises
+    ------
+    Fatal
+        If more records fail.
+    """
+    left = list(inputs)
+    culprits: list[Culprit] = []
+    while True:
+        outputs, error = _tried(processor, left, followed)
+        if error is None:
+            return Answer(outputs, culprits)
+        if len(culprits) >= n_culprits_max:
+            message = (
+                f"{processor.topology.name} fails on more than {n_culprits_max} records of one batch: "
+                f"{type(error).__name__}; see the dead letters, and go back to the release before this one"
+            )
+            raise Fatal(message) from error
+        place, reason = _first_failing(processor, left, followed, error)
+        culprits.append(Culprit(left.pop(place), reason))
+
+
+def _first_failing(
+    processor: Processor,
+    inputs: Sequence[Input],
+    followed: Followed,
+    error: Exception,
+) -> tuple[int, Exception]:
+    """Return the place of the last record of the shortest beginning that fails, and how it fails."""
+    passes, fails = 0, len(inputs)
+    while fails - passes > 1:
+        middle = (passes + fails) // 2
+        _, found = _tried(processor, inputs[:middle], followed)
+        if found is None:
+            passes = middle
+        else:
+            fails, error = middle, found
+    return fails - 1, error
+
+
+def _tried(
+    processor: Processor,
+    inputs: Sequence[Input],
+    followed: Followed,
+) -> tuple[list[Output], Exception | None]:
+    processor.drop()
+    if not inputs:
+        return [], None
+    try:
+        return processor.process(Batch(inputs, followed)), None
+    except PASSED_ON:
+        raise
+    except Exception as error:  # noqa: BLE001 - the one place that finds failures of ours; they are limited
+        return [], error
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLimit:
+    """Says when failures of our own code are too many to go on; a value, so that an aborted batch counts for nothing.
+
+    Parameters
+    ----------
+    run_max : int
+        This many failures in a row stop the process.
+    share_max : float
+        So does a larger share (0 to 1) of the last ``n_looked_at`` records, once ``run_max`` of them failed.
+    n_looked_at : int
+        Records over which the share is taken.
+    """
+
+    run_max: int = 10
+    share_max: float = 0.05
+    n_looked_at: int = 1000
+    _run: int = 0
+    _n_seen: int = 0
+    _failed_at: tuple[int, ...] = ()
+
+    def after(self, failed: Sequence[bool]) -> FailureLimit:
+        """Return the limit after a batch's records, in order.
+
+        Raises
+        ------
+        Fatal
+            If there is one failure too many among them.
+        """
+        if not any(failed):
+            return replace(self, _run=0, _n_seen=self._n_seen + len(failed)) if failed else self
+        run, n_seen, failed_at = self._run, self._n_seen, list(self._failed_at)
+        for each in failed:
+            n_seen += 1
+            run = run + 1 if each else 0
+            if each:
+                failed_at = [place for place in failed_at if place > n_seen - self.n_looked_at] + [n_seen]
+                self._check(run, len(failed_at), min(n_seen, self.n_looked_at))
+        return replace(self, _run=run, _n_seen=n_seen, _failed_at=tuple(failed_at))
+
+    def _check(self, run: int, n_failed: int, n_looked_at: int) -> None:
+        if run >= self.run_max or (n_failed >= self.run_max and n_failed > self.share_max * n_looked_at):
+            message = (
+                f"our own code failed on {run} records in a row and {n_failed} of the last {n_looked_at}: "
+                "see the dead letters, and go back to the release before this one"
+            )
+            raise Fatal(message)

@@ -1,0 +1,133 @@
+"""All metrics, one closed list: what Prometheus sees of every process.
+
+Prefix ``smartblood_``, units last. Gauges name how they are merged where several processes write one set of files
+(prometheus-client's multiprocess mode). No label ever carries a donor, a request or health data.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LATENCY_BUCKETS_S = (
+    *(0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.010, 0.012, 0.015, 0.020, 0.025, 0.030, 0.040),
+    *(0.050, 0.075, 0.100, 0.150, 0.200, 0.300, 0.500, 0.750, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0),
+)
+STAGE_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.010, 0.020, 0.050, 0.100, 0.200, 0.500, 1.0, 2.0, 5.0, 10.0, 30.0)
+BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+
+# The loop: records and transactions.
+
+RECORDS = Counter("smartblood_records_processed", "Records of sources answered and committed.", ["processor", "topic"])
+OUTPUTS = Counter("smartblood_records_written", "Records written in committed transactions.", ["processor", "topic"])
+BATCHES = Counter("smartblood_batches", "Batches begun.", ["processor"])
+BATCH_RECORDS = Histogram("smartblood_batch_records", "Records in a batch.", ["processor"], buckets=BATCH_BUCKETS)
+BATCH_SECONDS = Histogram(
+    "smartblood_batch_seconds",
+    "From a batch's first step to its commit.",
+    ["processor"],
+    buckets=STAGE_BUCKETS_S,
+)
+STAGE_SECONDS = Histogram(
+    "smartblood_stage_seconds",
+    "Seconds of one stage of a batch: follow, process, produce, offsets, commit.",
+    ["processor", "stage"],
+    buckets=STAGE_BUCKETS_S,
+)
+TRANSACTIONS = Counter(
+    "smartblood_transactions",
+    "Transactions, by outcome: committed, aborted, in_doubt.",
+    ["processor", "outcome"],
+)
+PRODUCERS_RECYCLED = Counter(
+    "smartblood_producers_recycled",
+    "Producers made anew since a transaction's end was in doubt, by reason: slow, timeout, disconnect, fatal, fenced.",
+    ["processor", "reason"],
+)
+EVENT_TO_COMMIT_SECONDS = Histogram(
+    "smartblood_event_to_commit_seconds",
+    "From a record's Kafka timestamp to the commit of its answer; at most 100 records a batch are looked at.",
+    ["processor"],
+    buckets=LATENCY_BUCKETS_S,
+)
+EVENT_TO_MATCH_SECONDS = Histogram(
+    "smartblood_event_to_match_seconds",
+    "From the Kafka timestamp of a request's record to the commit of its match.",
+    buckets=LATENCY_BUCKETS_S,
+)
+
+# What needs a person.
+
+REFUSED = Counter(
+    "smartblood_records_refused",
+    "Records that broke the contract, by what was wrong.",
+    ["processor", "topic", "kind"],
+)
+OWN_FAILURES = Counter("smartblood_own_failures", "Records that made our own code fail.", ["processor", "topic"])
+FORWARDED = Counter(
+    "smartblood_records_forwarded",
+    "Records sent on to the partition where they belong: some upstream partitions by another hash.",
+    ["processor", "topic"],
+)
+RESTARTS = Counter("smartblood_worker_restarts", "Workers that the supervisor started again.", ["worker"])
+FENCED = Counter("smartblood_fenced", "Times that another producer with this slot's id took over.", ["processor"])
+
+# Where a worker stands.
+
+LAG_RECORDS = Gauge(
+    "smartblood_lag_records",
+    "Last stable offset minus the next offset to be processed.",
+    ["processor", "topic", "partition"],
+    multiprocess_mode="livemostrecent",
+)
+PARTITIONS_OWNED = Gauge(
+    "smartblood_partitions_owned",
+    "Partition numbers that a worker owns, by state: waiting, restoring, active.",
+    ["processor", "slot", "state"],
+    multiprocess_mode="livemostrecent",
+)
+READY = Gauge(
+    "smartblood_ready",
+    "1 where a worker's memory has caught up and it answers records.",
+    ["processor", "slot"],
+    multiprocess_mode="livemostrecent",
+)
+RESTORED = Counter("smartblood_records_restored", "Records of stores read back into memory.", ["processor"])
+RESTORE_SECONDS = Histogram(
+    "smartblood_restore_seconds",
+    "From the assignment of a partition number to its memory being whole.",
+    ["processor"],
+    buckets=(0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0),
+)
+FOLLOWED = Counter("smartblood_records_followed", "Records of followed topics taken in.", ["processor", "topic"])
+STALENESS_SECONDS = Gauge(
+    "smartblood_index_staleness_seconds",
+    "Seconds since what is followed was last known to be whole.",
+    ["processor", "slot"],
+    multiprocess_mode="livemostrecent",
+)
+INDEX_DONORS = Gauge(
+    "smartblood_index_donors",
+    "Donors in a worker's index.",
+    ["processor", "slot"],
+    multiprocess_mode="livemostrecent",
+)
+INDEX_BYTES = Gauge(
+    "smartblood_index_bytes",
+    "Memory of a worker's index, bytes.",
+    ["processor", "slot"],
+    multiprocess_mode="livemostrecent",
+)
+MODEL_VERSION = Gauge(
+    "smartblood_model_version",
+    "1 for each version of a model that a process holds, by role.",
+    ["model", "version", "sha256", "role"],
+    multiprocess_mode="livemax",
+)
+
+# Processors.
+
+SEEN_IDS_DROPPED = Counter(
+    "smartblood_seen_ids_dropped",
+    "Event ids forgotten since a donor had more than are remembered.",
+    ["processor"],
+)

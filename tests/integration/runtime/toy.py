@@ -1,0 +1,135 @@
+"""A processor that counts, for tests of the loop: one output for each input, exact memory, and ways to misbehave.
+
+Run as a program it is one worker, which may kill itself at a step of the loop::
+
+    python tests/integration/runtime/toy.py BOOTSTRAP PREFIX SLOT [--die-at STEP --after N] [--protocol classic]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Collection, Iterable, Sequence
+
+from consumers.topology import Batch, Input, Topology
+from schemas.errors import InvalidRecord
+from schemas.records import Event, Output, Record
+from smartblood import logs
+from smartblood.errors import Fatal
+from smartblood.kafka.client import Cluster
+from smartblood.kafka.halving import FailureLimit
+from smartblood.kafka.loop import Loop, Tuning
+
+TOPOLOGY = Topology(
+    "donor-state",
+    ("donor-registered", "donation-recorded", "donor-responded"),
+    ("donor-states",),
+    store="donor-states",
+    forwards=True,
+)
+
+
+class Counting:
+    """Counts the events of each key; its memory is the last count it wrote."""
+
+    def __init__(self, topology: Topology = TOPOLOGY) -> None:
+        self.topology = topology
+        self.memory: dict[int, dict[bytes, int]] = {}
+        self.staged: dict[tuple[int, bytes], int] = {}
+        self.followed: list[Record] = []
+
+    def read(self, record: Record) -> Event | None:
+        if record.value is None:
+            return None
+        if not record.value.startswith(b"{"):
+            reason = f"value: {record.value[:10]!r} is no JSON object"
+            raise InvalidRecord(reason, kind="undecodable")
+        event = json.loads(record.value)
+        if str(event["key"]).encode() != record.key:
+            reason = "key: not the key in the value"
+            raise InvalidRecord(reason, kind="key")
+        return event
+
+    def work(self, item: Input) -> int:
+        return 1
+
+    def process(self, batch: Batch) -> list[Output]:
+        outputs = []
+        for record, event in batch.inputs:
+            place = (record.partition, record.key or b"")
+            count = self.staged.get(place, self.memory[record.partition].get(place[1], 0)) + 1
+            if event is not None and event.get("poison"):
+                message = "this one hurts"
+                raise ValueError(message)
+            self.staged[place] = count
+            said = {"count": count, "of": [record.topic, record.partition, record.offset], "n": (event or {}).get("n")}
+            outputs.append(Output("donor-states", record.key, json.dumps(said).encode()))
+        return outputs
+
+    def keep(self) -> None:
+        for (partition, key), count in self.staged.items():
+            self.memory[partition][key] = count
+        self.staged.clear()
+
+    def drop(self) -> None:
+        self.staged.clear()
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None:
+        memory = self.memory.setdefault(partition, {})
+        for record in records:
+            assert record.value is not None
+            memory[record.key or b""] = json.loads(record.value)["count"]
+
+    def revoke(self, partitions: Collection[int]) -> None:
+        for partition in partitions:
+            self.memory.pop(partition, None)
+
+    def follow(self, records: Sequence[Record]) -> list[str]:
+        self.followed.extend(records)
+        return []
+
+
+def killer(die_at: str | None, after: int):
+    """Return a probe that kills the process the ``after``-th time that it is told ``die_at``."""
+    left = [after]
+
+    def probe(step: str) -> None:
+        if step == die_at:
+            left[0] -= 1
+            if left[0] <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return probe
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("bootstrap")
+    parser.add_argument("prefix")
+    parser.add_argument("slot")
+    parser.add_argument("--die-at")
+    parser.add_argument("--after", type=int, default=1)
+    parser.add_argument("--protocol", default="consumer")
+    parser.add_argument("--records-max", type=int, default=2000)
+    parser.add_argument("--turns", type=int, default=2)
+    given = parser.parse_args()
+    logs.configure("console")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    cluster = Cluster(given.bootstrap, given.prefix, {"group.protocol": given.protocol})
+    tuning = Tuning(records_max=given.records_max, n_turns=given.turns, failures=FailureLimit(run_max=5))
+    try:
+        Loop(Counting(), cluster, given.slot, tuning=tuning, probe=killer(given.die_at, given.after)).run(stop)
+    except Fatal as error:
+        sys.stderr.write(f"fatal: {error}\n")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
