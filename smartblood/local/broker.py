@@ -56,6 +56,11 @@ SETTINGS = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
+    # What a killed worker owned goes to others after so long: 45 s by default, which clients can't shorten.
+    "group.consumer.min.session.timeout.ms": "6000",
+    "group.consumer.session.timeout.ms": "6000",
+    "group.consumer.min.heartbeat.interval.ms": "1000",
+    "group.consumer.heartbeat.interval.ms": "1000",
     "message.max.bytes": str(LARGEST_RECORD_BYTES),
     "replica.fetch.max.bytes": str(LARGEST_RECORD_BYTES),
     # Two hundred partitions of a local broker would otherwise set aside 20 MB of index each day and more.
