@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import smartblood.metrics
-from smartblood.cli import main
+from smartblood.cli import smartblood as program
 from smartblood.settings import KAFKA_PREFIX, PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -24,8 +24,8 @@ TEXTS = {path.name: path.read_text("utf-8") for path in DEPLOY.iterdir() if path
 
 
 def test_compose_file_validates_against_the_specification():
-    program = Path(sys.executable).with_name("check-jsonschema")
-    command = [program, "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml"]
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    command = [checker, "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml"]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -33,8 +33,8 @@ def test_compose_file_validates_against_the_specification():
 def test_the_specification_is_really_asked(tmp_path):
     wrong = tmp_path / "compose.yaml"
     wrong.write_text(json.dumps({"services": {"kafka": {"imagine": "x"}}}))
-    program = Path(sys.executable).with_name("check-jsonschema")
-    command = [program, "--builtin-schema", "vendor.compose-spec", wrong]
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    command = [checker, "--builtin-schema", "vendor.compose-spec", wrong]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
 
 
@@ -46,7 +46,7 @@ def commands():
 
 @pytest.mark.parametrize("arguments", list(commands()), ids=shlex.join)
 def test_every_command_exists_and_takes_its_arguments(arguments):
-    command, context = main, click.Context(main, info_name="smartblood")
+    command, context = program, click.Context(program, info_name="smartblood")
     arguments = list(arguments)
     while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
         found = command.get_command(context, arguments.pop(0))
