@@ -1,0 +1,41 @@
+# make install   a locked .venv and the local broker's jars; nothing where both are as locked
+# make demo      the main job, on a Kafka and a Postgres of this machine's own; installs first
+# make test      everything that CI runs; installs first
+# make bench     figures: a table with machine, versions, medians
+# make soak      the long forms of the tests
+# make lock      the lock files anew, from pyproject.toml
+
+BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.PHONY: help install demo test bench soak lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+install:
+	@.ci/install
+
+demo: install
+	@$(BIN)/smartblood demo
+
+test: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not soak"
+
+bench: install
+	$(BIN)/pytest -s -q -o python_files='bench_*.py' tests/bench
+
+soak: install
+	$(BIN)/pytest -m soak
+
+lock:
+	$(COMPILE) --extra local --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --output-file deploy/requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv .local build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
