@@ -47,6 +47,23 @@ def _topic_prefix(text: str) -> str:
     return text
 
 
+class BadSettingError(Fatal):
+    """A setting makes no sense: {variable}: {what}.
+
+    Parameters
+    ----------
+    name : str
+        The field of ``Settings``.
+    what : str
+        What is wrong with it, without its value.
+    """
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"{PREFIX}{name.upper()}: {what}")
+        self.name = name
+        self.what = what
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Partitions = Annotated[int, Field(ge=1, le=1_000)]
 
@@ -125,18 +142,18 @@ def load(**flags: Any) -> Settings:  # noqa: ANN401 - fields have types of their
 
     Raises
     ------
+    BadSettingError
+        If one of them makes no sense.
     Fatal
-        If one of them makes no sense: which, and why.
+        If ``.env`` can't be read.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings(kafka=_librdkafka_properties(), **given)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        variable = PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
         what = first["msg"].removeprefix("Value error, ")
-        message = f"{variable}: {what[0].lower()}{what[1:]}"
-        raise Fatal(message) from None
+        raise BadSettingError(str(first["loc"][0]), what[0].lower() + what[1:]) from None
     except UnicodeDecodeError as error:
         message = f".env: byte {error.start} is not UTF-8; write the file anew"
         raise Fatal(message) from None

@@ -1,0 +1,110 @@
+"""The command line: one program, one module for each group of commands.
+
+Exit codes: 0 done; 1 the answer is no (a check failed); 2 wrong usage; 3 it could not work, and one line on stderr says
+why and what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from smartblood.errors import Fatal, Retryable
+
+COULD_NOT_WORK = 3
+
+# Each command is imported when it is asked for, and its module imports what is heavy when it runs: so `--help` and
+# wrong usage answer at once.
+COMMANDS = {
+    "up": "smartblood.cli.up:up",
+    "run": "smartblood.cli.run:run",
+    "worker": "smartblood.cli.run:worker",
+    "simulate": "smartblood.cli.simulate:simulate",
+    "demo": "smartblood.cli.demo:demo",
+    "decode": "smartblood.cli.decode:decode",
+    "topics": "smartblood.cli.topics:topics",
+    "db": "smartblood.cli.db:db",
+    "models": "smartblood.cli.models:models",
+    "train": "smartblood.cli.train:train",
+    "check": "smartblood.cli.check:check",
+    "jars": "smartblood.cli.jars:jars",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """Return the names, in the order of the table."""
+        return [name for name in COMMANDS if _is_there(name)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Import and return a command."""
+        if cmd_name not in COMMANDS or not _is_there(cmd_name):
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)  # noqa: S101 - the table is ours
+        return command
+
+
+def _is_there(name: str) -> bool:
+    return importlib.util.find_spec(COMMANDS[name].partition(":")[0]) is not None
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
+)
+@click.version_option(package_name="smartblood-stream")
+def smartblood() -> None:
+    """Blood requests in, ranked and lawful donor matches out, exactly once, over Kafka.
+
+    Settings come from the environment (SMARTBLOOD_...) or a file .env; each flag names its variable.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit."""
+    sys.exit(exit_code(sys.argv[1:] if arguments is None else arguments))
+
+
+def exit_code(arguments: Sequence[str]) -> int:
+    """Run the program and return its exit code."""
+    try:
+        code = smartblood.main(list(arguments), prog_name="smartblood", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has read enough
+        return 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last one to hear of it
+        return _could_not_work(error)
+    return code if isinstance(code, int) else 0
+
+
+def _could_not_work(error: Exception) -> int:
+    if isinstance(error, Fatal):
+        return _say(str(error), error.exit_code)
+    if isinstance(error, Retryable):
+        return _say(str(error))
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+        return _say(f"can't write{f' to {error.filename}' if error.filename else ''}: {error.strerror}; make room")
+    traceback.print_exception(error)  # a bug: this is its report
+    return COULD_NOT_WORK
+
+
+def _say(text: str, code: int = COULD_NOT_WORK) -> int:
+    click.echo(f"smartblood: {' '.join(text.split())}", err=True)
+    return code

@@ -1,0 +1,63 @@
+"""The broker's jars are those of the locked list, or they are not used."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from smartblood.errors import Fatal
+from smartblood.local.broker import LocalBroker
+from smartblood.local.jars import Jar, fetch, listed, verified
+
+JAR = Jar("org.example", "thing", "1.0", hashlib.sha256(b"right").hexdigest())
+
+
+def test_the_list_names_every_jar_once_with_its_digest():
+    jars = listed()
+    assert len({jar.coordinate for jar in jars}) == len({jar.file_name for jar in jars}) == len(jars) == 92
+    assert all(len(jar.sha256) == 64 for jar in jars)
+    assert {jar.version for jar in jars if jar.group == "org.apache.kafka"} == {"4.3.1"}
+
+
+def test_a_jar_that_is_right_is_used(tmp_path):
+    (tmp_path / JAR.file_name).write_bytes(b"right")
+    assert verified(tmp_path, (JAR,)) == [tmp_path / JAR.file_name]
+
+
+def test_a_jar_whose_digest_differs_is_refused_in_one_line(tmp_path):
+    (tmp_path / JAR.file_name).write_bytes(b"wrong")
+    for use in (verified, fetch):
+        with pytest.raises(Fatal, match=r"thing-1\.0\.jar: SHA-256 is .* the locked list says .* delete") as refused:
+            use(tmp_path, (JAR,))
+        assert "\n" not in str(refused.value)
+
+
+def test_a_missing_jar_says_how_to_get_it(tmp_path):
+    with pytest.raises(Fatal, match="make install"):
+        verified(tmp_path, (JAR,))
+    with pytest.raises(Fatal, match="make install"):
+        LocalBroker(tmp_path / "kafka", libs=tmp_path).start()
+
+
+def test_a_download_whose_digest_differs_is_not_kept(tmp_path, monkeypatch):
+    def download(_resolver, artefact):
+        path = artefact.cached_path
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"wrong")
+        return path
+
+    monkeypatch.setattr("jgo.maven._resolver.PythonResolver.download", download)
+    with pytest.raises(Fatal, match="SHA-256"):
+        fetch(tmp_path / "libs", (JAR,))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_no_way_to_the_repository_is_one_line(tmp_path, monkeypatch):
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(Fatal, match=r"can't fetch org\.example:thing:1\.0 .*check the network") as refused:
+        fetch(tmp_path / "libs", (JAR,))
+    assert "\n" not in str(refused.value)
