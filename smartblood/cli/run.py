@@ -1,0 +1,87 @@
+"""``smartblood run``: processors apart, in one process or under a supervisor."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from smartblood.cli.options import CONNECTING, SERVING, with_settings
+from smartblood.settings import Settings
+
+NAMES = ("donor-state", "matching", "recording")
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, type=click.Choice(NAMES), metavar="NAME...")
+@click.option(
+    "--workers",
+    default=1,
+    type=click.IntRange(1, 256),
+    envvar="SMARTBLOOD_RUN_WORKERS",
+    show_envvar=True,
+    help="Processes for each name; partitions are shared out among them.",
+)
+@with_settings(*CONNECTING, *SERVING)
+def run(names: tuple[str, ...], workers: int, settings: Settings) -> None:
+    """Run processors: donor-state, matching, recording.
+
+    One worker of one name runs in this process. More run as child processes, each with a slot of its own, and are
+    started again when they die. SIGTERM stops cleanly within 10 s.
+    """
+    if len(set(names)) == 1 and workers == 1:
+        _run_alone(names[0], settings)
+        return
+    pairs = [(name, settings.slot_of(n, workers)) for name in dict.fromkeys(names) for n in range(1, workers + 1)]
+    _run_supervised(pairs, settings)
+
+
+@click.command(hidden=True)
+@click.argument("name", type=click.Choice(NAMES))
+@with_settings(*CONNECTING, *SERVING)
+def worker(name: str, settings: Settings) -> None:
+    """Run one worker; its supervisor serves its metrics."""
+    from smartblood.logs import configure  # noqa: PLC0415 - quick help
+    from smartblood.processors import work  # noqa: PLC0415
+    from smartblood.stopping import stop_event  # noqa: PLC0415
+
+    configure(settings.log_format, level=settings.log_level)
+    with stop_event() as stop:
+        work(name, settings, settings.slot_of(1, 1), stop)
+
+
+def _run_alone(name: str, settings: Settings) -> None:
+    from smartblood.logs import configure, logger  # noqa: PLC0415 - quick help
+    from smartblood.probes import Probes, of_this_process, ready_workers  # noqa: PLC0415
+    from smartblood.processors import work  # noqa: PLC0415
+    from smartblood.stopping import stop_event  # noqa: PLC0415
+
+    configure(settings.log_format, level=settings.log_level)
+    slot = settings.slot_of(1, 1)
+
+    def unready() -> list[str]:
+        return [] if (name, slot) in ready_workers(of_this_process()) else [f"{name}/{slot}"]
+
+    with stop_event() as stop, Probes(settings.metrics_address, unready=unready) as probes:
+        logger(processor=name, slot=slot).info("running", metrics=f"{probes.url}/metrics")
+        work(name, settings, slot, stop)
+
+
+def _run_supervised(pairs: list[tuple[str, str]], settings: Settings) -> None:
+    with tempfile.TemporaryDirectory(prefix="smartblood-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before the metrics are imported
+        from smartblood.logs import configure, logger  # noqa: PLC0415
+        from smartblood.probes import Probes, of_all_processes  # noqa: PLC0415
+        from smartblood.stopping import stop_event  # noqa: PLC0415
+        from smartblood.supervisor import Supervisor  # noqa: PLC0415
+
+        configure(settings.log_format, level=settings.log_level)
+        log = logger()
+        supervisor = Supervisor(pairs, settings, Path(folder), log.warning)
+        probes = Probes(settings.metrics_address, registries=of_all_processes(Path(folder)), unready=supervisor.unready)
+        with stop_event() as stop, probes:
+            log.info("running", workers=[f"{name}/{slot}" for name, slot in pairs], metrics=f"{probes.url}/metrics")
+            supervisor.start()
+            supervisor.run(stop.wait)

@@ -1,0 +1,176 @@
+"""Workers as child processes: started, watched, started again when they die, stopped in order.
+
+A worker is one process with one slot. It says by its gauge ``smartblood_ready`` when it answers records; gauges and
+counters of all children lie as files in one folder, which this process reads.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client.multiprocess import mark_process_dead
+
+import smartblood
+from smartblood.errors import Fatal
+from smartblood.local import children
+from smartblood.metrics import RESTARTS
+from smartblood.probes import of_all_processes, ready_workers
+from smartblood.settings import PREFIX, Settings
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+SETTLED_AFTER_S = 60.0
+"""A worker that ran so long is started again at once when it dies."""
+
+STOP_WITHIN_S = 11.0
+"""A worker stops within 10 s; what doesn't is ended."""
+
+FATAL = 3
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Child:
+    """One worker, and how often it had to be started again."""
+
+    name: str
+    slot: str
+    process: subprocess.Popen[bytes] | None = None
+    started_at_s: float = 0.0
+    start_again_at_s: float = 0.0
+    wait_s: float = 0.0
+    n_restarts: int = 0
+
+    @property
+    def label(self) -> str:
+        """What logs and metrics call it."""
+        return f"{self.name}/{self.slot}"
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps workers running.
+
+    Parameters
+    ----------
+    workers : sequence of (str, str)
+        Name of the processor and slot of each.
+    settings : Settings
+        What the workers are to see, as environment variables.
+    metrics_folder : Path
+        Where the processes keep their metrics as files.
+    say : callable
+        Is told, in a line, what happened.
+    command : sequence of str
+        What a worker is started with; its name is added.
+    """
+
+    workers: Sequence[tuple[str, str]]
+    settings: Settings
+    metrics_folder: Path
+    say: Say
+    command: Sequence[str] = (sys.executable, "-P", "-m", "smartblood", "worker")
+    was_ready: bool = False
+    _children: list[Child] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start all workers, without waiting for them."""
+        self._children = [Child(name, slot) for name, slot in self.workers]
+        for child in self._children:
+            self._start(child, time.monotonic())
+
+    def tick(self) -> None:
+        """Look after the workers once: bury who died, start who is due.
+
+        Raises
+        ------
+        Fatal
+            If a worker said that it can't work before all were ready once: with these settings it never will.
+            Afterwards it is tried again from time to time, since the others do their part without it.
+        """
+        at_s = time.monotonic()
+        for child in self._children:
+            if child.process is not None and child.process.poll() is not None:
+                self._bury(child, child.process, at_s)
+            if child.process is None and at_s >= child.start_again_at_s:
+                child.n_restarts += 1
+                RESTARTS.labels(child.label).inc()
+                self._start(child, at_s)
+
+    def unready(self) -> Iterable[str]:
+        """Return the workers that don't answer records now, by name and slot."""
+        ready = ready_workers(of_all_processes(self.metrics_folder)())
+        late = [
+            child.label for child in self._children if child.process is None or (child.name, child.slot) not in ready
+        ]
+        self.was_ready = self.was_ready or not late
+        return late
+
+    def run(self, stopped: Callable[[float], bool]) -> None:
+        """Look after the workers until told to stop, then stop them.
+
+        Parameters
+        ----------
+        stopped : callable
+            Waits so many seconds, and returns whether to stop.
+        """
+        try:
+            while not stopped(0.2):
+                self.tick()
+                if not self.was_ready:
+                    self.unready()
+        finally:
+            self.stop()
+
+    def stop(self, within_s: float = STOP_WITHIN_S) -> None:
+        """Stop all workers at once: they finish or abort their batches; end those that take longer."""
+        running = [(child, child.process) for child in self._children if child.process is not None]
+        for _, process in running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.send_signal(signal.SIGTERM)
+        give_up_at_s = time.monotonic() + within_s
+        for child, process in running:
+            try:
+                process.wait(timeout=max(0.0, give_up_at_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self.say(f"{child.label} didn't stop within {within_s:.0f} s: ended")
+                process.kill()
+                process.wait()
+            child.process = None
+
+    def _start(self, child: Child, at_s: float) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        environment |= self.settings.changed(slot=child.slot).environment()
+        environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics_folder)
+        # The child finds the same code as this process, installed or not.
+        here = str(Path(smartblood.__file__).parents[1])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+        child.process = children.spawn([*self.command, child.name], env=environment)
+        child.started_at_s = at_s
+
+    def _bury(self, child: Child, process: subprocess.Popen[bytes], at_s: float) -> None:
+        code = process.returncode
+        if code == FATAL and not self.was_ready:
+            message = f"{child.label} can't work; the line above says why"
+            raise Fatal(message)
+        mark_process_dead(process.pid, path=str(self.metrics_folder))  # type: ignore[no-untyped-call]
+        child.process = None
+        settled = at_s - child.started_at_s >= SETTLED_AFTER_S
+        if code == FATAL:
+            child.wait_s = LONGEST_WAIT_S
+        elif settled:
+            child.wait_s = 0.0
+        else:
+            child.wait_s = min(LONGEST_WAIT_S, max(FIRST_WAIT_S, 2 * child.wait_s)) if child.n_restarts else 0.0
+        child.start_again_at_s = at_s + child.wait_s
+        died = f"died by signal {-code}" if code < 0 else f"ended with {code}"
+        self.say(f"{child.label} {died}: started again {f'in {child.wait_s:.1f} s' if child.wait_s else 'at once'}")
