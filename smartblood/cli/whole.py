@@ -1,0 +1,133 @@
+"""The whole on one machine, as ``smartblood up`` and the demo run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from smartblood.errors import Fatal
+from smartblood.settings import Settings
+
+if TYPE_CHECKING:
+    from smartblood.stopping import Stop
+    from smartblood.supervisor import Supervisor
+
+NAMES = ("donor-state", "matching", "recording")
+READY_WITHIN_S = 300.0
+"""A matcher that takes in millions of donors needs its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What runs, and where."""
+
+    settings: Settings
+    metrics_url: str
+    supervisor: Supervisor
+
+    def addresses(self) -> dict[str, str | None]:
+        """Where clients find it; a password is not shown."""
+        return {
+            "kafka": self.settings.kafka_bootstrap_servers,
+            "database": without_password(self.settings.database_url or ""),
+            "http": None,
+            "metrics": self.metrics_url,
+        }
+
+    def keep_running(self, stop: Stop) -> None:
+        """Look after the processors until ``stop`` is set."""
+        while not stop.wait(0.2):
+            self.supervisor.tick()
+
+
+def run(settings: Settings, *, data: Path | None, n_workers: int) -> None:
+    """Start everything, say where it is, and keep it running until told to stop."""
+    from smartblood.stopping import Stopped, stop_event  # noqa: PLC0415 - quick help
+
+    with stop_event() as stop, suppress(Stopped), started(settings, stop, data=data, n_workers=n_workers) as whole:
+        click.echo(json.dumps(whole.addresses()))
+        whole.keep_running(stop)
+
+
+@contextmanager
+def started(settings: Settings, stop: Stop, *, data: Path | None = None, n_workers: int = 1) -> Iterator[Whole]:
+    """Start everything, wait until it is ready, and stop all of it in the end.
+
+    Raises
+    ------
+    Fatal
+        If something can't be started, or isn't ready within five minutes.
+    Stopped
+        If ``stop`` was set before all was ready.
+    """
+    began_at_s = time.monotonic()
+    with ExitStack() as stack:
+        metrics_folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smartblood-metrics-")))
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)  # before the metrics are imported
+        from smartblood.local import machine  # noqa: PLC0415 - quick help
+        from smartblood.logs import configure, logger  # noqa: PLC0415
+        from smartblood.probes import Probes, of_all_processes  # noqa: PLC0415
+        from smartblood.supervisor import Supervisor  # noqa: PLC0415
+
+        configure(settings.log_format, level=settings.log_level)
+        log = logger()
+        supervisors: list[Supervisor] = []
+        probes = Probes(
+            settings.metrics_address,
+            registries=of_all_processes(metrics_folder),
+            unready=lambda: supervisors[0].unready() if supervisors else ["starting"],
+        )
+        with stop.at_once():
+            stack.enter_context(probes)
+            found = stack.enter_context(machine.running(settings, data))
+            _prepare(found.settings)
+        pairs = [(name, settings.slot_of(n, n_workers)) for name in NAMES for n in range(1, n_workers + 1)]
+        supervisor = Supervisor(pairs, found.settings, metrics_folder, log.warning)
+        supervisors.append(supervisor)
+        stack.callback(supervisor.stop)
+        supervisor.start()
+        _await_ready(supervisor, stop)
+        log.info("ready", after_s=round(time.monotonic() - began_at_s, 2), metrics=f"{probes.url}/metrics")
+        yield Whole(found.settings, probes.url, supervisor)
+
+
+def _prepare(settings: Settings) -> None:
+    """Make topics and tables what they should be."""
+    from smartblood import storage  # noqa: PLC0415
+    from smartblood.kafka import topics  # noqa: PLC0415
+
+    assert settings.database_url is not None  # noqa: S101 - the machine has one
+    topics.ensure(settings)
+    storage.upgrade(settings.database_url)
+
+
+def _await_ready(supervisor: Supervisor, stop: Stop) -> None:
+    from smartblood.stopping import Stopped  # noqa: PLC0415 - quick help
+
+    give_up_at_s = time.monotonic() + READY_WITHIN_S
+    while late := list(supervisor.unready()):
+        if stop.wait(0.05):
+            raise Stopped
+        supervisor.tick()
+        if time.monotonic() > give_up_at_s:
+            message = f"{', '.join(late)} not ready after {READY_WITHIN_S:.0f} s; their logs say what they wait for"
+            raise Fatal(message)
+
+
+def without_password(url: str) -> str:
+    """Return ``url`` with its password left out."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
