@@ -58,6 +58,20 @@ class Codec:
         self._readers: dict[tuple[str, int], Callable[[io.BytesIO], Event]] = {}
         self._latest: dict[str, Any] = {}
         self._encoders: dict[str, Callable[[Event], bytes]] = {}
+        self._newest: set[tuple[str, int]] = set()
+
+    def is_newest(self, topic: str, value: bytes) -> bool:
+        """Tell whether ``value`` was written with the newest schema of ``topic``, for who reads bodies by themselves.
+
+        Raises
+        ------
+        InvalidRecord
+            If the frame or the schema id isn't what the topic's readers can read.
+        """
+        schema_id = frame_of(value)
+        if (topic, schema_id) not in self._readers:
+            self._reader(topic, schema_id)
+        return (topic, schema_id) in self._newest
 
     def decode(self, topic: str, value: bytes) -> Event:
         """Decode a framed value of ``topic``.
@@ -67,13 +81,7 @@ class Codec:
         InvalidRecord
             If the frame, the schema id or the body is not what the topic's readers can read.
         """
-        if len(value) < FRAME.size:
-            reason = f"value: {len(value)} bytes are no frame (a zero byte and a four-byte schema id)"
-            raise InvalidRecord(reason, kind="undecodable")
-        magic, schema_id = FRAME.unpack_from(value)
-        if magic != 0:
-            reason = f"value: the first byte is {value[0]}, not 0"
-            raise InvalidRecord(reason, kind="undecodable")
+        schema_id = frame_of(value)
         reader = self._readers.get((topic, schema_id)) or self._reader(topic, schema_id)
         body = io.BytesIO(value)
         body.seek(FRAME.size)
@@ -123,6 +131,8 @@ class Codec:
             raise InvalidRecord(reason, kind="unknown_schema")
         parsed: Any = fastavro.parse_schema(without_logical_types(writer))
         same = parsed == newest
+        if same:
+            self._newest.add((topic, schema_id))
 
         def read(body: io.BytesIO) -> Event:
             event = fastavro.schemaless_reader(body, parsed, None if same else newest)
@@ -139,6 +149,24 @@ class Codec:
             reason = f"value: schema {schema_id} is not known on {topic}"
             raise InvalidRecord(reason, kind="unknown_schema")
         return found
+
+
+def frame_of(value: bytes) -> int:
+    """Return the schema id in a value's frame.
+
+    Raises
+    ------
+    InvalidRecord
+        If there is no frame.
+    """
+    if len(value) < FRAME.size:
+        reason = f"value: {len(value)} bytes are no frame (a zero byte and a four-byte schema id)"
+        raise InvalidRecord(reason, kind="undecodable")
+    magic, schema_id = FRAME.unpack_from(value)
+    if magic != 0:
+        reason = f"value: the first byte is {value[0]}, not 0"
+        raise InvalidRecord(reason, kind="undecodable")
+    return int(schema_id)
 
 
 def fullname(schema: dict[str, Any]) -> str:

@@ -1,0 +1,280 @@
+"""Answers the requests of a batch: search, score, order, explore.
+
+All requests of a batch are scored in one call, since one row a call costs ten times as much as many rows a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.matching.asking import Asked
+from features.compatibility import preference_classes, tiers_for
+from features.eligibility import Procedure, procedure_of
+from features.index import DonorIndex
+from features.local_time import local_day
+from features.ranking import FILL_CERTAINTY, Draw, ExploringRules, Scored, draw_of, ranked
+from features.reach import Found, Reach, ReachRules
+from features.scoring import Scorer
+from features.search import Askable, Question
+from features.vectors import MATCH_FEATURES, URGENCY_LEVEL, match_rows
+
+SCORE_DECIMALS = 6
+
+
+class Offers(NamedTuple):
+    """Whom the requests of a batch are offered, one request after the other; all arrays but ``start`` of one length.
+
+    Parameters
+    ----------
+    start : ndarray of int64, shape (n_requests + 1,)
+        First offer of each request.
+    row : ndarray of int32
+        Rows of the index.
+    distance_km, score : ndarray of float64
+        As the record has them.
+    tier : ndarray of int8
+        Compatibility tier.
+    features : ndarray of float64, shape (n, 7)
+    explored : ndarray of bool
+    propensity : ndarray of float64
+    """
+
+    start: NDArray[np.int64]
+    row: NDArray[np.int32]
+    distance_km: NDArray[np.float64]
+    score: NDArray[np.float64]
+    tier: NDArray[np.int8]
+    features: NDArray[np.float64]
+    explored: NDArray[np.bool_]
+    propensity: NDArray[np.float64]
+
+
+class Matched(NamedTuple):
+    """The answers to the requests of a batch, and what scoring them cost.
+
+    Parameters
+    ----------
+    found : list of Found
+        For each request.
+    offers : Offers
+    n_rows : int
+        Rows that were scored.
+    inference_s : float
+        Seconds that it took.
+    """
+
+    found: list[Found]
+    offers: Offers
+    n_rows: int
+    inference_s: float
+
+
+class _Candidates(NamedTuple):
+    """Donors to score; ``request`` is their request's place in the batch."""
+
+    request: NDArray[np.int64]
+    row: NDArray[np.int32]
+    distance_km: NDArray[np.float64]
+    preference: NDArray[np.int8]
+
+
+class Matcher:
+    """Matches requests with the donors of an index.
+
+    Parameters
+    ----------
+    index : DonorIndex
+    scorer : Scorer
+        Of ``donor_seeker_match``.
+    reach : ReachRules
+    exploring : ExploringRules
+    timer : callable
+        Returns seconds of a monotonic clock.
+
+    Raises
+    ------
+    ValueError
+        If the scorer takes other features than ``MATCH_FEATURES``.
+    """
+
+    def __init__(
+        self,
+        index: DonorIndex,
+        scorer: Scorer,
+        *,
+        reach: ReachRules,
+        exploring: ExploringRules,
+        timer: Callable[[], float],
+    ) -> None:
+        if tuple(scorer.features) != MATCH_FEATURES:
+            message = f"{scorer.name} {scorer.version} takes {scorer.features}, matching gives {MATCH_FEATURES}"
+            raise ValueError(message)
+        self._index = index
+        self._scorer = scorer
+        self._rules = reach
+        self._reach = Reach(index, reach)
+        self._exploring = exploring
+        self._timer = timer
+
+    def match(self, asked: Sequence[Asked]) -> Matched:
+        """Match the requests of a batch; each answer depends on its own request and the index alone."""
+        draws = [self._draw(one) for one in asked]
+        found = [self._find(one, everybody=draw is not None) for one, draw in zip(asked, draws, strict=True)]
+        candidates = _joined([one.to_score for one in found])
+        features, score, inference_s = self._scored(asked, candidates)
+        start, offered = ranked(
+            Scored(
+                np.searchsorted(candidates.request, np.arange(len(asked) + 1)),
+                candidates.preference,
+                score,
+                candidates.distance_km,
+                self._index.columns.donor_id[candidates.row],
+            ),
+            np.array([self._rules.n_wanted(one.request["top_k"]) for one in asked], np.int64),
+            np.array([0 if one.request["top_k"] else one.request["units_required"] for one in asked], np.int64),
+            FILL_CERTAINTY,
+        )
+        offers = Offers(
+            start=start,
+            row=candidates.row[offered],
+            distance_km=candidates.distance_km[offered],
+            score=score[offered],
+            tier=_tiers(asked, candidates, offered, self._index),
+            features=features[offered],
+            explored=np.zeros(len(offered), np.bool_),
+            propensity=np.ones(len(offered)),
+        )
+        n_explored, more_s = self._explore(asked, draws, found, candidates.preference[offered], offers)
+        return Matched(found, offers, len(score) + n_explored, inference_s + more_s)
+
+    def _draw(self, asked: Asked) -> Draw | None:
+        """Return what was drawn for a request that is to explore, else None."""
+        if not self._may_explore(asked):
+            return None
+        draw = draw_of(asked.answered.event_id)
+        return draw if draw.whether < self._exploring.share else None
+
+    def _may_explore(self, asked: Asked) -> bool:
+        return asked.recorded and asked.request["urgency"] in self._exploring.urgencies
+
+    def _find(self, asked: Asked, *, everybody: bool) -> Found:
+        request, at = asked.request, asked.answered.occurred_at
+        question = Question(
+            request["latitude"],
+            request["longitude"],
+            preference_classes(request),
+            procedure_of(request["component"]) is Procedure.APHERESIS,
+            at,
+            request["required_by"],
+            local_day(at),
+            request["request_id"],
+        )
+        return self._reach.find(
+            question,
+            critical=request["urgency"] == "CRITICAL",
+            top_k=request["top_k"],
+            units=request["units_required"],
+            everybody=everybody,
+        )
+
+    def _scored(
+        self, asked: Sequence[Asked], candidates: _Candidates
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """Return what the model sees of each candidate, the scores to 6 decimals, and the seconds that scoring took."""
+        columns = self._index.columns
+
+        def of_request(values: list[int]) -> NDArray[np.int64]:
+            return np.array(values, np.int64)[candidates.request]
+
+        features = match_rows(
+            _tiers(asked, candidates, slice(None), self._index),
+            candidates.distance_km,
+            columns.availability[candidates.row],
+            columns.last_donation_at[candidates.row],
+            columns.reliability[candidates.row],
+            at=of_request([one.answered.occurred_at for one in asked]),
+            urgency=of_request([URGENCY_LEVEL[one.request["urgency"]] for one in asked]),
+            units=of_request([one.request["units_required"] for one in asked]),
+        )
+        if len(features) == 0:
+            return features, np.empty(0), 0.0
+        begun_s = self._timer()
+        score = self._scorer.predict(features)
+        inference_s = self._timer() - begun_s
+        return features, np.round(score, SCORE_DECIMALS), inference_s
+
+    def _explore(
+        self,
+        asked: Sequence[Asked],
+        draws: Sequence[Draw | None],
+        found: Sequence[Found],
+        preference: NDArray[np.int8],
+        offers: Offers,
+    ) -> tuple[int, float]:
+        """Give away last places to who was left out, and say how probable each offer was.
+
+        Returns
+        -------
+        tuple of (int, float)
+            How many rows were scored for it, and in how many seconds.
+        """
+        places, explored = [], []
+        for i, one in enumerate(asked):
+            first, last = int(offers.start[i]), int(offers.start[i + 1]) - 1
+            if last + 1 - first < self._exploring.list_length_min or not self._may_explore(one):
+                continue
+            displaced = preference[last]
+            in_list = int(np.count_nonzero(preference[first : last + 1] == displaced))
+            n_left_out = int(found[i].n_askable_of_class[displaced]) - in_list
+            draw, everybody = draws[i], found[i].everybody
+            if n_left_out == 0:
+                continue
+            if draw is None or everybody is None:
+                offers.propensity[last] = 1 - self._exploring.share
+                continue
+            row, km = _left_out(self._index, everybody, offers.row[first : last + 1], displaced)
+            place = draw.place(n_left_out)
+            explored.append(_Candidates(*(np.array([value]) for value in (i, row[place], km[place], displaced))))
+            places.append(last)
+            offers.propensity[last] = self._exploring.share / n_left_out
+        if not places:
+            return 0, 0.0
+        candidates = _Candidates(*(np.concatenate(parts) for parts in zip(*explored, strict=True)))
+        offers.row[places], offers.distance_km[places] = candidates.row, candidates.distance_km
+        offers.features[places], offers.score[places], inference_s = self._scored(asked, candidates)
+        offers.tier[places] = _tiers(asked, candidates, slice(None), self._index)
+        offers.explored[places] = True
+        return len(places), inference_s
+
+
+def _joined(parts: Sequence[Askable]) -> _Candidates:
+    lengths = [len(part.row) for part in parts]
+    return _Candidates(
+        np.repeat(np.arange(len(parts)), lengths),
+        np.concatenate([np.empty(0, np.int32), *(part.row for part in parts)]),
+        np.concatenate([np.empty(0), *(part.km for part in parts)]),
+        np.concatenate([np.empty(0, np.int8), *(part.preference for part in parts)]),
+    )
+
+
+def _tiers(
+    asked: Sequence[Asked], candidates: _Candidates, places: NDArray[np.int64] | slice, index: DonorIndex
+) -> NDArray[np.int8]:
+    tiers = np.stack([tiers_for(one.request) for one in asked])
+    of_candidates: NDArray[np.int8] = tiers[
+        candidates.request[places], index.columns.group[candidates.row[places]].astype(np.int64)
+    ]
+    return of_candidates
+
+
+def _left_out(
+    index: DonorIndex, everybody: Askable, in_list: NDArray[np.int32], preference: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return rows and distances of the askable donors of a class who aren't in the list, by donor id."""
+    out = np.flatnonzero((everybody.preference == preference) & ~np.isin(everybody.row, in_list))
+    out = out[np.argsort(index.columns.donor_id[everybody.row[out]])]
+    return everybody.row[out], everybody.km[out]

@@ -1,0 +1,109 @@
+"""What matching remembers of a request, and how it lies on ``request-states``.
+
+References
+----------
+What counts as a repeat, and which of two statements holds: contracts section 1.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from schemas.identifiers import derived_event_id
+from schemas.records import Event
+
+TOPIC = "request-states"
+REMEMBERED_MS = 7 * 86_400_000
+"""A repeat is recognised within 7 days by Kafka timestamps."""
+
+N_REMEMBERED_MAX = 1_000
+"""Ids that are remembered of a request; the oldest go first."""
+
+_SEEN = struct.Struct(">16sq")
+
+
+class Statement(NamedTuple):
+    """An event by what decides which of two holds: the later by (``occurred_at``, ``event_id``)."""
+
+    occurred_at: int
+    event_id: str
+
+
+class RequestMemory(NamedTuple):
+    """What is remembered of one request.
+
+    Parameters
+    ----------
+    request_id : int
+    waves : int
+        Answers on ``matches`` so far.
+    created, closed : Statement or None
+        The latest ``blood-request-created`` and the latest closing.
+    seen : bytes
+        Ids of the events that were taken in and their Kafka timestamps (milliseconds), 24 bytes each.
+    """
+
+    request_id: int
+    waves: int = 0
+    created: Statement | None = None
+    closed: Statement | None = None
+    seen: bytes = b""
+
+    def has_seen(self, event_id: str, timestamp_ms: int) -> bool:
+        """Tell whether the event was taken in already, within 7 days of ``timestamp_ms``."""
+        return any(
+            known_id == _id_bytes(event_id) and abs(timestamp_ms - known_ms) <= REMEMBERED_MS
+            for known_id, known_ms in _SEEN.iter_unpack(self.seen)
+        )
+
+    def having_seen(self, event_id: str, timestamp_ms: int) -> RequestMemory:
+        """Return the memory with one event more, without those that are too old to be repeated."""
+        seen = [*_SEEN.iter_unpack(self.seen), (_id_bytes(event_id), timestamp_ms)]
+        oldest_ms = max(known_ms for _, known_ms in seen) - REMEMBERED_MS
+        kept = [entry for entry in seen if entry[1] >= oldest_ms]
+        if len(kept) > N_REMEMBERED_MAX:
+            # Stable, so that of one timestamp the first to come goes first.
+            kept = sorted(kept, key=lambda entry: entry[1])[-N_REMEMBERED_MAX:]
+        return self._replace(seen=b"".join(_SEEN.pack(*entry) for entry in kept))
+
+    def with_created(self, statement: Statement) -> RequestMemory:
+        """Return the memory after a ``blood-request-created``."""
+        return self if self.created is not None and self.created >= statement else self._replace(created=statement)
+
+    def with_closed(self, statement: Statement) -> RequestMemory:
+        """Return the memory after a closing."""
+        return self if self.closed is not None and self.closed >= statement else self._replace(closed=statement)
+
+    def as_event(self, answered: Statement) -> Event:
+        """Return the memory as it lies on ``request-states``, written after the event ``answered``."""
+        return {
+            "event_id": derived_event_id(TOPIC, answered.event_id),
+            "occurred_at": answered.occurred_at,
+            "request_id": self.request_id,
+            "waves": self.waves,
+            "request_at": self.created.occurred_at if self.created else None,
+            "request_event_id": self.created.event_id if self.created else None,
+            "closing_at": self.closed.occurred_at if self.closed else None,
+            "closing_event_id": self.closed.event_id if self.closed else None,
+            "memory": self.seen,
+        }
+
+
+def memory_of(event: Event) -> RequestMemory:
+    """Return the memory that a ``request-states`` event holds."""
+    return RequestMemory(
+        request_id=event["request_id"],
+        waves=event["waves"],
+        created=_statement(event["request_at"], event["request_event_id"]),
+        closed=_statement(event["closing_at"], event["closing_event_id"]),
+        seen=event["memory"],
+    )
+
+
+def _statement(occurred_at: int | None, event_id: str | None) -> Statement | None:
+    return None if occurred_at is None or event_id is None else Statement(occurred_at, event_id)
+
+
+def _id_bytes(event_id: str) -> bytes:
+    return bytes.fromhex(event_id.replace("-", ""))

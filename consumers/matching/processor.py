@@ -1,0 +1,210 @@
+"""Matching: requests in, ranked and lawful matches out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from consumers.matching.answers import MATCHES, PREVIEWS, Answers, topic_of
+from consumers.matching.asking import CLOSED, CREATED, REQUESTED, Asked, request_id_of, take_in
+from consumers.matching.following import DonorFollower
+from consumers.matching.matcher import Matched, Matcher
+from consumers.matching.memory import TOPIC as STORE
+from consumers.matching.memory import RequestMemory, Statement, memory_of
+from consumers.topology import Batch, Input, Topology
+from consumers.validation import checked, not_null
+from features.districts import DISTRICT_NAMES
+from features.index import DonorIndex
+from features.index.facts import TOPIC as DONOR_STATES
+from features.ranking import ExploringRules
+from features.reach import ReachRules
+from features.rule_set import INDIA_2020, RuleSet
+from features.scoring import Scorer
+from schemas.codec import Codec
+from schemas.errors import InvalidRecord
+from schemas.identifiers import derived_event_id
+from schemas.records import Event, Output, Record
+
+PREDICTIONS = "prediction-logged"
+SOURCE = "matching"
+
+TOPOLOGY = Topology(
+    name="matching",
+    sources=(CLOSED, CREATED, REQUESTED),
+    sinks=(STORE, MATCHES, PREVIEWS, PREDICTIONS),
+    store=STORE,
+    followed=(DONOR_STATES,),
+    forwards=True,
+)
+
+
+def _no_clock() -> float:
+    return 0.0
+
+
+class Matching:
+    """The processor ``matching``.
+
+    Parameters
+    ----------
+    codec : Codec
+    scorer : Scorer
+        Of ``donor_seeker_match``.
+    rules : RuleSet, optional
+        Donor rules under which eligibility is worked out.
+    reach : ReachRules, optional
+    exploring : ExploringRules, optional
+    timer : callable, optional
+        Returns seconds of a monotonic clock, for ``inference_time_ms``; without one that is 0.
+
+    Attributes
+    ----------
+    index : DonorIndex
+        All donors that were followed.
+    alarms : list of str
+        What a person should see: a line each, for the shell to take away.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        scorer: Scorer,
+        rules: RuleSet = INDIA_2020,
+        *,
+        reach: ReachRules | None = None,
+        exploring: ExploringRules | None = None,
+        timer: Callable[[], float] = _no_clock,
+    ) -> None:
+        self.index = DonorIndex()
+        self.alarms: list[str] = []
+        self._codec = codec
+        self._scorer = scorer
+        self._rules = reach or ReachRules()
+        self._follower = DonorFollower(codec, rules, self.index)
+        self._matcher = Matcher(
+            self.index, scorer, reach=self._rules, exploring=exploring or ExploringRules(), timer=timer
+        )
+        model = {"model": scorer.name, "version": scorer.version, "sha256": scorer.sha256}
+        self._answers = Answers(self.index, rules, [model])
+        self._kept: dict[int, dict[int, RequestMemory]] = {}
+        self._staged: dict[tuple[int, int], RequestMemory] = {}
+
+    @property
+    def topology(self) -> Topology:
+        """The edges."""
+        return TOPOLOGY
+
+    def read(self, record: Record) -> Event:
+        """Decode and check one record of a source.
+
+        Raises
+        ------
+        InvalidRecord
+            If the record breaks the contract.
+        """
+        return checked(record, self._codec.decode(record.topic, not_null(record)))
+
+    def work(self, item: Input) -> int:
+        """Estimate the rows that will be scored for one record."""
+        if item.record.topic == CLOSED or item.event is None:
+            return 1
+        request = item.event["request"] if item.record.topic == REQUESTED else item.event
+        return self._rules.n_scored(request["top_k"])
+
+    def process(self, batch: Batch) -> list[Output]:
+        """Answer a batch."""
+        self.index.settle()
+        asked, touched = self._take_in(batch.inputs)
+        offsets = [
+            {"partition": partition, "next_offset": offset}
+            for partition, offset in sorted(batch.followed.get(DONOR_STATES, {}).items())
+        ]
+        looked_for = [one for one in asked if one.empty_because is None]
+        matched = self._matcher.match(looked_for) if looked_for else None
+        events = iter(self._answers.events(looked_for, matched, offsets) if matched else ())
+        outputs = []
+        for one in asked:
+            event = next(events) if one.empty_because is None else self._answers.empty(one, offsets)
+            outputs.append(self._output(topic_of(one), event, str(event["request_id"])))
+        for memory, answered in touched.values():
+            outputs.append(self._output(STORE, memory.as_event(answered), str(memory.request_id)))
+        if matched and matched.n_rows:
+            outputs.append(self._logged(looked_for[0], matched))
+        return outputs
+
+    def keep(self) -> None:
+        """Make what is staged the memory."""
+        for (partition, request_id), memory in self._staged.items():
+            self._kept.setdefault(partition, {})[request_id] = memory
+        self._staged.clear()
+
+    def drop(self) -> None:
+        """Forget what is staged."""
+        self._staged.clear()
+
+    def restore(self, partition: int, records: Iterable[Record]) -> None:
+        """Take records of ``request-states`` into the memory of ``partition``, in offset order."""
+        kept = self._kept.setdefault(partition, {})
+        for record in records:
+            try:
+                if record.value is None:
+                    kept.pop(int(record.key or b""), None)
+                else:
+                    memory = memory_of(self._codec.decode(STORE, record.value))
+                    kept[memory.request_id] = memory
+            except (InvalidRecord, ValueError) as error:
+                # Nobody but this processor writes there: what it can't read it hasn't written.
+                self.alarms.append(f"{STORE} {record.partition}/{record.offset}: {error}")
+
+    def revoke(self, partitions: Collection[int]) -> None:
+        """Throw away the memory of ``partitions``."""
+        for partition in partitions:
+            self._kept.pop(partition, None)
+
+    def follow(self, records: Sequence[Record]) -> list[str]:
+        """Take ``donor-states`` into the index; return a line for each record that breaks the contract."""
+        return self._follower.follow(records)
+
+    def _take_in(
+        self, inputs: Sequence[Input]
+    ) -> tuple[list[Asked], dict[tuple[int, int], tuple[RequestMemory, Statement]]]:
+        """Return what is to be answered, and the memories that changed with the last event that changed each."""
+        asked, touched = [], {}
+        for item in inputs:
+            request_id = request_id_of(item)
+            place = (item.record.partition, request_id)
+            before = self._staged.get(place) or self._kept.get(place[0], {}).get(request_id)
+            memory, one = take_in(before or RequestMemory(request_id), item)
+            if memory is before:
+                continue
+            self._staged[place] = memory
+            event = item.event or {}
+            touched[place] = (memory, Statement(event["occurred_at"], event["event_id"]))
+            if one is not None:
+                asked.append(one)
+                self._alarm_district(one)
+        return asked, touched
+
+    def _alarm_district(self, asked: Asked) -> None:
+        district = asked.request["district"]
+        if district not in DISTRICT_NAMES:
+            request_id = asked.request["request_id"]
+            self.alarms.append(f"request {request_id}: {district[:80]!r} is no district that is known")
+
+    def _logged(self, first: Asked, matched: Matched) -> Output:
+        event = {
+            "event_id": derived_event_id(PREDICTIONS, first.answered.event_id),
+            "occurred_at": first.answered.occurred_at,
+            "model": self._scorer.name,
+            "version": self._scorer.version,
+            "source": SOURCE,
+            "n_rows": matched.n_rows,
+            "inference_time_ms": matched.inference_s * 1000,
+            "success": True,
+            "error": None,
+            "input_sample": None,
+            "output_sample": None,
+        }
+        return self._output(PREDICTIONS, event, self._scorer.name)
+
+    def _output(self, topic: str, event: Event, key: str) -> Output:
+        return Output(topic, key.encode(), self._codec.encode(topic, event))
