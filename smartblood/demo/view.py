@@ -42,6 +42,7 @@ class Watch:
     n_offers: int = 0
     n_empty: int = 0
     responses: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
 
     def add(self, answer: Answer) -> None:
         """Take in one answer."""

@@ -26,15 +26,17 @@ class Publisher:
         Where to.
     codec : Codec
         How.
+    linger_ms : int
+        How long a record waits for others to travel with.
     """
 
-    def __init__(self, cluster: Cluster, codec: Codec) -> None:
+    def __init__(self, cluster: Cluster, codec: Codec, *, linger_ms: int = LINGER_MS) -> None:
         self._cluster = cluster
         self._codec = codec
         self._refused: KafkaError | None = None
         self._down: KafkaError | None = None
         self._n = 0
-        self._producer = plain_producer(cluster, self._on_error, linger_ms=LINGER_MS)
+        self._producer = plain_producer(cluster, self._on_error, linger_ms=linger_ms)
 
     def __enter__(self) -> Self:
         """Return itself."""
