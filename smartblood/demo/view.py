@@ -36,7 +36,7 @@ class Watch:
         How many of the latest answers the table has.
     """
 
-    n_shown: int = 12
+    n_shown: int = 8
     latest: deque[Answer] = field(default_factory=deque)
     latencies_ms: list[float] = field(default_factory=list)
     n_offers: int = 0
@@ -64,17 +64,19 @@ def live(watch: Watch, *, n_sent: int, n_requests: int, wide: bool) -> Group:
     """Return the table of the latest answers above a line of figures; ``wide`` has room for reasons."""
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, title="Matches, as they come", title_justify="left")
     table.add_column("request", justify="right", no_wrap=True)
-    table.add_column("needs", no_wrap=True)
-    table.add_column("urgency", no_wrap=True)
-    table.add_column("considered → compatible → eligible → askable → offered", justify="right", no_wrap=True)
-    table.add_column("best three: donor, distance, score" + (", why" if wide else ""), ratio=1)
+    table.add_column("needs\nurgency", no_wrap=True)
+    table.add_column("considered→compatible\n→eligible→askable\n→offered", justify="right", no_wrap=True)
+    table.add_column("best three: donor, group, distance, score" + (", why" if wide else ""), ratio=1)
     table.add_column("ms", justify="right", no_wrap=True)
     for answer in watch.latest:
         event = answer.event
         table.add_row(
             str(event["request_id"]),
-            Text.assemble((group_text(event["blood_group"]), "bold"), f" {needs(event)}"),
-            Text(event["urgency"].lower(), style=URGENCY_STYLE[event["urgency"]]),
+            Text.assemble(
+                (group_text(event["blood_group"]), "bold"),
+                f" {needs(event)}\n",
+                (event["urgency"].lower(), URGENCY_STYLE[event["urgency"]]),
+            ),
             funnel(event),
             best_three(event, wide=wide),
             f"{answer.latency_ms:.0f}",
@@ -90,7 +92,7 @@ def needs(event: Event) -> str:
 def funnel(event: Event) -> str:
     """Return the counts from considered to offered."""
     counts = [event[f"n_{name}"] for name in ("considered", "compatible", "eligible", "askable")]
-    return " → ".join(f"{count:,}" for count in [*counts, len(event["matches"])])
+    return "→".join(f"{count:,}" for count in [*counts, len(event["matches"])])
 
 
 def best_three(event: Event, *, wide: bool) -> Text:
@@ -99,11 +101,12 @@ def best_three(event: Event, *, wide: bool) -> Text:
         return Text(event["empty_because"] or "nobody", style="italic")
     lines = []
     for offer in event["matches"][:3]:
-        why = f"  {', '.join(offer['reasons'])}" if wide else ""
+        reasons = [reason for reason in offer["reasons"] if not reason.endswith(" km")]  # it has a column of its own
+        why = f"  {', '.join(reasons)}" if wide else ""
         lines.append(
             Text.assemble(
-                (f"{offer['donor_id']:>7}", "cyan"),
-                f" {group_text(offer['blood_group']):>3} {offer['distance_km']:6.2f} km ",
+                (f"{offer['donor_id']:>6}", "cyan"),
+                f" {group_text(offer['blood_group']):>3} {offer['distance_km']:5.2f} km ",
                 (f"{offer['match_score']:.3f}", "green"),
                 (why, "dim"),
             )
