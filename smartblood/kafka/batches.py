@@ -13,6 +13,10 @@ from consumers.topology import Input, Processor, Topology
 from schemas.catalogue import topics
 from schemas.errors import InvalidRecord
 from schemas.records import Event, Output, Record
+from smartblood.errors import Fatal, Retryable
+
+PASSED_ON = (AssertionError, MemoryError, Retryable, Fatal)
+"""Not about one record: an assertion about the whole is a bug and crashes, the others are the loop's to deal with."""
 
 ROOT = Path(__file__).parents[2]
 DEAD_LETTER_BYTES_MAX = 15 * 1024 * 1024
@@ -66,7 +70,7 @@ def look_at(processor: Processor, record: Record, n_partitions: int) -> Item:
         return Item(record, event, work=max(1, processor.work(Input(record, event))))
     except InvalidRecord as error:
         return Item(record, error=error)
-    except (AssertionError, MemoryError):
+    except PASSED_ON:
         raise
     except Exception as error:  # noqa: BLE001 - a failure of ours is found, counted and limited; see halving
         return Item(record, error=own_failure(error), ours=True)

@@ -12,10 +12,8 @@ from typing import NamedTuple
 
 from consumers.topology import Batch, Input, Processor
 from schemas.records import Output
-from smartblood.errors import Fatal, Retryable
-
-PASSED_ON = (AssertionError, MemoryError, Retryable, Fatal)
-"""Not about one record: an assertion about the whole is a bug and crashes, the others are the loop's to deal with."""
+from smartblood.errors import Fatal
+from smartblood.kafka.batches import PASSED_ON
 
 Followed = Mapping[str, Mapping[int, int]]
 

@@ -25,7 +25,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 
 from consumers.topology import Input, Processor
-from schemas.records import Output
+from schemas.records import Output, Record
 from smartblood import logs
 from smartblood.errors import Fatal, Retryable
 from smartblood.kafka.assignment import Assignment
@@ -130,7 +130,7 @@ class Loop:
         self._pace = Pace(self._tuning.work_max, self._tuning.batch_s)
         self._failures = self._tuning.failures
         self._gauges = Gauges(self._topology, slot)
-        self._in_hand: Sequence[Item] = ()
+        self._in_hand: Sequence[Record] = ()
         self._n_failed = 0
         self._subscribed = False
         self._fatal: Fatal | None = None
@@ -237,17 +237,17 @@ class Loop:
         messages = drain(self._consumer, self._tuning.records_max, 0.0 if busy else self._tuning.poll_s)
         metadata = self._consumer.consumer_group_metadata() if messages else None
         records, _ = sorted_out(messages, self._cluster)
-        records = [record for record in records if self._assignment.is_active(record.partition)]
-        if records:
+        active = [record for record in records if self._assignment.is_active(record.partition)]
+        self._in_hand = in_order(active, self._topology)
+        if self._in_hand:
             self._probe("fetched")
-            ordered = in_order(records, self._topology)
-            self._in_hand = [look_at(self._processor, record, self._n_partitions) for record in ordered]
-        while self._in_hand and not stop.is_set():
-            n_taken = cut(self._in_hand, self._pace.limit)
-            self._transact(self._in_hand[:n_taken], metadata)
-            self._in_hand = self._in_hand[n_taken:]
+        items = [look_at(self._processor, record, self._n_partitions) for record in self._in_hand]
+        while items and not stop.is_set():
+            n_taken = cut(items, self._pace.limit)
+            self._transact(items[:n_taken], metadata)
+            items, self._in_hand = items[n_taken:], self._in_hand[n_taken:]
             self._n_failed = 0
-        if not records:
+        if not active:
             self._follower.step()
         self._alarm_of_followed()
         self._gauges.note(self._follower, self._assignment)
@@ -324,7 +324,7 @@ class Loop:
         self._log.warning("batch is tried again", why=str(error), n_failed=self._n_failed, n_records=len(self._in_hand))
         self._processor.drop()
         self._transactions.abort()
-        floors: dict[Place, int] = first_offsets(item.record for item in self._in_hand)
+        floors: dict[Place, int] = first_offsets(self._in_hand)
         self._in_hand = ()
         self._assignment.rewind(floors)
 
