@@ -1,0 +1,155 @@
+"""``model_map.json``: what artefacts there are, and which version is a model's default."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from smartblood.errors import Fatal
+from smartblood.registry.builders import Feature
+
+FILE = "model_map.json"
+FORMAT = 1
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One version of one model.
+
+    Parameters
+    ----------
+    name, version : str
+    file : str
+        Path below the folder of the manifest, with forward slashes.
+    sha256 : str
+        Lower-case hex, of the file's bytes.
+    features : tuple of Feature
+        What the model takes, in order.
+    libraries : mapping of str to str
+        Versions with which it was trained: lightgbm, scikit-learn, numpy.
+    training_data, metrics : mapping
+        For people.
+    """
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    features: tuple[Feature, ...]
+    libraries: dict[str, str]
+    training_data: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry as JSON data."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "file": self.file,
+            "sha256": self.sha256,
+            "features": [feature._asdict() for feature in self.features],
+            "libraries": self.libraries,
+            "training_data": self.training_data,
+            "metrics": self.metrics,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All artefacts of a folder: the default version of each model, and every version."""
+
+    defaults: dict[str, str]
+    entries: tuple[Entry, ...]
+
+    def entry(self, name: str, version: str | None = None) -> Entry:
+        """Return a version of a model, the default where none is named.
+
+        Raises
+        ------
+        Fatal
+            If there is none.
+        """
+        wanted = self.defaults.get(name) if version is None else version
+        for entry in self.entries:
+            if (entry.name, entry.version) == (name, wanted):
+                return entry
+        what = f"default version of {name}" if version is None else f"{name} {version}"
+        message = f"{FILE} has no {what}: train it with `smartblood train {name}`, or set SMARTBLOOD_MODELS_DIR"
+        raise Fatal(message)
+
+    def with_entry(self, entry: Entry) -> Manifest:
+        """Return the manifest with one version more, or in place of the same one; it becomes the default."""
+        others = [other for other in self.entries if (other.name, other.version) != (entry.name, entry.version)]
+        entries = sorted([*others, entry], key=lambda one: (one.name, one.version))
+        return Manifest({**self.defaults, entry.name: entry.version}, tuple(entries))
+
+    def as_text(self) -> str:
+        """Return the text of the file."""
+        data = {
+            "format": FORMAT,
+            "defaults": dict(sorted(self.defaults.items())),
+            "models": [entry.as_json() for entry in self.entries],
+        }
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_manifest(models_dir: Path) -> Manifest:
+    """Read the manifest of a folder.
+
+    Raises
+    ------
+    Fatal
+        If it isn't there, or isn't what a manifest looks like.
+    """
+    path = models_dir / FILE
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        message = f"{path} isn't there: set SMARTBLOOD_MODELS_DIR, or make artefacts with `smartblood train`"
+        raise Fatal(message) from None
+    except OSError as error:
+        message = f"{path} can't be read: {error.strerror}; set SMARTBLOOD_MODELS_DIR to a folder that can"
+        raise Fatal(message) from error
+    except ValueError as error:
+        message = f"{path} is no JSON: {error}; take the file from the release anew"
+        raise Fatal(message) from error
+    try:
+        return _manifest(data)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        message = f"{path} is no manifest: {type(error).__name__}: {error}; take the file from the release anew"
+        raise Fatal(message) from error
+
+
+def _manifest(data: dict[str, Any]) -> Manifest:
+    if data["format"] != FORMAT:
+        message = f"format {data['format']!r}, where this program reads {FORMAT}"
+        raise ValueError(message)
+    entries = tuple(_entry(entry) for entry in data["models"])
+    if len({(entry.name, entry.version) for entry in entries}) != len(entries):
+        message = "a version is listed twice"
+        raise ValueError(message)
+    return Manifest({str(name): str(version) for name, version in data["defaults"].items()}, entries)
+
+
+def _entry(data: dict[str, Any]) -> Entry:
+    path = PurePosixPath(data["file"])
+    if path.is_absolute() or ".." in path.parts:
+        message = f"file {data['file']!r} lies outside the folder"
+        raise ValueError(message)
+    if not _DIGEST.fullmatch(data["sha256"]):
+        message = f"sha256 {data['sha256']!r} is no digest"
+        raise ValueError(message)
+    return Entry(
+        name=str(data["name"]),
+        version=str(data["version"]),
+        file=str(path),
+        sha256=data["sha256"],
+        features=tuple(Feature(**feature) for feature in data["features"]),
+        libraries={str(name): str(version) for name, version in data["libraries"].items()},
+        training_data=dict(data.get("training_data", {})),
+        metrics=dict(data.get("metrics", {})),
+    )

@@ -1,0 +1,98 @@
+"""Writing artefacts: the file, its card, its line in the manifest. What is written is never changed again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from smartblood.errors import Fatal
+from smartblood.registry.builders import BUILDERS
+from smartblood.registry.loading import LIBRARIES, installed
+from smartblood.registry.manifest import FILE, Entry, Manifest, read_manifest
+
+MODEL, CARD = "model.joblib", "card.md"
+
+
+def artefact_bytes(name: str, version: str, trees: str, calibration: dict[str, Any]) -> bytes:
+    """Return an artefact: plain data, so that reading it runs no code of ours.
+
+    Parameters
+    ----------
+    trees : str
+        LightGBM's text.
+    calibration : dict
+        As ``scorer.Calibration`` takes it.
+    """
+    content = {
+        "name": name,
+        "version": version,
+        "features": [feature.name for feature in BUILDERS[name]],
+        "trees": trees,
+        "calibration": calibration,
+    }
+    buffer = io.BytesIO()
+    joblib.dump(content, buffer, compress=("zlib", 6))
+    return buffer.getvalue()
+
+
+def entry_of(
+    name: str, version: str, artefact: bytes, *, training_data: dict[str, Any], metrics: dict[str, Any]
+) -> Entry:
+    """Return what the manifest says of an artefact made here and now, with the libraries that are installed."""
+    return Entry(
+        name=name,
+        version=version,
+        file=f"{name}/{version}/{MODEL}",
+        sha256=hashlib.sha256(artefact).hexdigest(),
+        features=BUILDERS[name],
+        libraries={library: str(installed(library)) for library in LIBRARIES},
+        training_data=training_data,
+        metrics=metrics,
+    )
+
+
+def write(models_dir: Path, entry: Entry, artefact: bytes, card: str) -> bool:
+    """Write an artefact, its card and its line in the manifest, of which it becomes the default.
+
+    Returns
+    -------
+    bool
+        False where it was there already, with the same bytes.
+
+    Raises
+    ------
+    Fatal
+        If this version is there with other bytes, or can't be written.
+    """
+    manifest = read_manifest(models_dir) if (models_dir / FILE).exists() else Manifest({}, ())
+    for other in manifest.entries:
+        if (other.name, other.version) == (entry.name, entry.version):
+            if replace(other, metrics={}, training_data={}) == replace(entry, metrics={}, training_data={}):
+                return False
+            message = (
+                f"{entry.name} {entry.version} is in {models_dir / FILE} already, with other bytes or libraries; "
+                f"released artefacts don't change: give another --version"
+            )
+            raise Fatal(message)
+    path = models_dir / entry.file
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, artefact)
+        _replace(path.with_name(CARD), card.encode())
+        _replace(models_dir / FILE, manifest.with_entry(entry).as_text().encode())
+    except OSError as error:
+        message = f"{path} can't be written: {error.strerror}; give another folder with --out"
+        raise Fatal(message) from error
+    return True
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that nobody ever sees half of it."""
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_bytes(data)
+    draft.replace(path)

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import shutil
+
+import lightgbm
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.vectors import MATCH_FEATURES
+from smartblood.errors import Fatal
+from smartblood.registry import Finding, load_champion, load_version, read_manifest, verify
+from smartblood.registry.scorer import Calibration
+from smartblood.registry.trees import UnreadableTreesError, read_trees
+from smartblood.registry.writing import artefact_bytes, entry_of, write
+
+NAME = "donor_seeker_match"
+BETA = {"kind": "beta", "a": 1.1, "b": 0.9, "c": -0.1}
+
+
+def rows_of(n, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.random((n, 7)) * [1, 50, 1, 1000, 1, 1, 1]
+    rows[:, 0] = rng.integers(1, 4, n)
+    rows[:, 5:] = rng.integers(1, 5, (n, 2))
+    rows[rng.random(n) < 0.2, 3] = np.nan
+    return rows
+
+
+def booster_of(*, seed=0, n_trees=30, leaves=8, **parameters):
+    rows = rows_of(4000, seed)
+    gave = np.random.default_rng(seed).random(4000) < np.exp(-rows[:, 1] / 20) * rows[:, 2]
+    data = lightgbm.Dataset(rows, gave.astype(int), feature_name=list(MATCH_FEATURES))
+    fixed = {"objective": "binary", "verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True}
+    return lightgbm.train({**fixed, "num_leaves": leaves, **parameters}, data, n_trees)
+
+
+@pytest.fixture(scope="module")
+def text():
+    return booster_of().model_to_string()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, text):
+    models_dir = tmp_path_factory.mktemp("models")
+    for version, seed in (("1.0.0", 0), ("1.1.0", 1)):
+        artefact = artefact_bytes(NAME, version, text if seed == 0 else booster_of(seed=1).model_to_string(), BETA)
+        write(models_dir, entry_of(NAME, version, artefact, training_data={"rows": 4000}, metrics={}), artefact, "# It")
+    return models_dir
+
+
+@pytest.fixture
+def models_dir(written, tmp_path):
+    return shutil.copytree(written, tmp_path / "models")
+
+
+def change_manifest(models_dir, change):
+    path = models_dir / "model_map.json"
+    data = json.loads(path.read_text("utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), "utf-8")
+
+
+def refusal(models_dir, version="1.0.0"):
+    with pytest.raises(Fatal) as refused:
+        load_version(models_dir, NAME, version)
+    text = str(refused.value)
+    assert "\n" not in text
+    return text
+
+
+def test_the_default_version_is_loaded_and_says_what_it_is(models_dir):
+    scorer = load_champion(models_dir, NAME)
+    assert (scorer.name, scorer.version, scorer.features) == (NAME, "1.1.0", MATCH_FEATURES)
+    assert scorer.sha256 == hashlib.sha256((models_dir / NAME / "1.1.0/model.joblib").read_bytes()).hexdigest()
+    assert load_version(models_dir, NAME, "1.0.0").version == "1.0.0"
+    assert verify(models_dir) == [Finding(f"{NAME} 1.0.0", None), Finding(f"{NAME} 1.1.0", None)]
+
+
+@pytest.mark.parametrize(("n_trees", "leaves"), [(1, 2), (30, 8), (25, 16), (12, 31), (5, 64)])
+def test_trees_give_what_lightgbm_gives_bit_for_bit(n_trees, leaves):
+    booster = booster_of(n_trees=n_trees, leaves=leaves, min_data_in_leaf=3)
+    trees = read_trees(booster.model_to_string(), MATCH_FEATURES)
+    rows = [rows_of(2000, 5), np.full((1, 7), np.nan), np.full((1, 7), np.inf), np.full((1, 7), -np.inf)]
+    for feature in range(7):  # at each threshold, and next to it
+        cuts = trees.thresholds[trees.starts[feature] : trees.starts[feature + 1]]
+        for cut in (cuts, np.nextafter(cuts, np.inf), np.nextafter(cuts, -np.inf)):
+            at_cut = np.resize(rows_of(50, feature), (cut.size, 7))
+            at_cut[:, feature] = cut
+            rows.append(at_cut)
+    rows.append(np.where(np.random.default_rng(1).random((500, 7)) < 0.3, np.nan, rows_of(500, 6)))
+    rows = np.concatenate(rows)
+    assert np.array_equal(trees.raw_scores(rows), booster.predict(rows, raw_score=True))
+
+
+def test_a_tree_without_a_split_is_its_leaf():
+    booster = booster_of(n_trees=2, min_data_in_leaf=4000)
+    rows = rows_of(10, 0)
+    raw = booster.predict(rows, raw_score=True)
+    assert np.array_equal(read_trees(booster.model_to_string(), MATCH_FEATURES).raw_scores(rows), raw)
+
+
+@pytest.mark.parametrize("parameters", [{"zero_as_missing": True}, {"linear_tree": True}, {"leaves": 80}])
+def test_trees_that_would_be_evaluated_wrongly_are_refused(parameters):
+    text = booster_of(**{"min_data_in_leaf": 3, **parameters}).model_to_string()
+    with pytest.raises(UnreadableTreesError):
+        read_trees(text, MATCH_FEATURES)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40))
+@settings(max_examples=30, deadline=None)
+def test_each_row_is_scored_by_itself(written, seed, n):
+    scorer = load_champion(written, NAME)
+    rows = rows_of(n, seed)
+    together = scorer.predict(rows)
+    assert ((together > 0) & (together < 1)).all()
+    assert np.array_equal(together, [scorer.predict(row[np.newaxis])[0] for row in rows])
+    order = np.random.default_rng(seed).permutation(n)
+    assert np.array_equal(scorer.predict(rows[order]), together[order])
+    assert np.array_equal(scorer.predict(np.asfortranarray(rows)), together)
+
+
+def test_one_byte_flipped_is_refused(models_dir):
+    path = models_dir / NAME / "1.0.0/model.joblib"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert "has the digest" in refusal(models_dir)
+    assert [finding.what for finding in verify(models_dir) if finding.problem] == [f"{NAME} 1.0.0"]
+
+
+def test_a_refused_file_is_never_deserialised(models_dir, tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "went-off"), "w"))
+
+    (models_dir / NAME / "1.0.0/model.joblib").write_bytes(pickle.dumps(Bomb()))
+    assert "has the digest" in refusal(models_dir)
+    assert not (tmp_path / "went-off").exists()
+
+
+def test_swapped_files_are_refused(models_dir):
+    one, other = models_dir / NAME / "1.0.0/model.joblib", models_dir / NAME / "1.1.0/model.joblib"
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+    assert "has the digest" in refusal(models_dir)
+    assert "has the digest" in refusal(models_dir, "1.1.0")
+
+    def swap_digests_too(data):
+        digests = [entry["sha256"] for entry in data["models"]]
+        for entry, digest in zip(data["models"], reversed(digests), strict=True):
+            entry["sha256"] = digest
+
+    change_manifest(models_dir, swap_digests_too)
+    assert f"holds {NAME} 1.1.0" in refusal(models_dir)
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "scikit-learn", "numpy"])
+def test_another_library_version_is_refused(models_dir, library):
+    change_manifest(models_dir, lambda data: data["models"][0]["libraries"].update({library: "0.1"}))
+    assert f"made with {library} 0.1" in refusal(models_dir)
+    change_manifest(models_dir, lambda data: data["models"][0]["libraries"].pop(library))
+    assert f"made with {library} None" in refusal(models_dir)
+
+
+def test_other_features_are_refused(models_dir):
+    extra = {"name": "phase_of_the_moon", "type": "double", "unit": "degrees"}
+    change_manifest(models_dir, lambda data: data["models"][0]["features"].append(extra))
+    assert "8 there, 7 here" in refusal(models_dir)
+    change_manifest(models_dir, lambda data: data["models"][0]["features"].pop())
+
+    def swap(data):
+        listed = data["models"][0]["features"]
+        listed[1], listed[2] = listed[2], listed[1]
+
+    change_manifest(models_dir, swap)
+    assert "number 2 is 'donor_availability" in refusal(models_dir)
+
+
+def test_features_of_the_artefact_itself_are_looked_at_too(models_dir, text):
+    foreign = text.replace("distance_km", "distance_miles")
+    artefact = artefact_bytes(NAME, "2.0.0", foreign, BETA)
+    write(models_dir, entry_of(NAME, "2.0.0", artefact, training_data={}, metrics={}), artefact, "")
+    assert "distance_miles" in refusal(models_dir, "2.0.0")
+
+
+def test_a_missing_file_a_missing_version_and_a_missing_folder_are_said(models_dir, tmp_path):
+    (models_dir / NAME / "1.0.0/model.joblib").unlink()
+    assert "No such file" in refusal(models_dir)
+    assert "has no donor_seeker_match 9.9.9" in refusal(models_dir, "9.9.9")
+    assert "isn't there" in refusal(tmp_path / "nowhere")
+    with pytest.raises(Fatal, match="no default version of donor_availability"):
+        load_champion(models_dir, "donor_availability")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2, "models": []}', '{"format": 1, "models": [1]}', "\0"])
+def test_what_is_no_manifest_is_said(tmp_path, text):
+    (tmp_path / "model_map.json").write_text(text, "utf-8")
+    with pytest.raises(Fatal, match=r"model_map\.json is no"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["../outside.joblib", "/etc/passwd"])
+def test_a_manifest_points_nowhere_outside(models_dir, file):
+    change_manifest(models_dir, lambda data: data["models"][0].update(file=file))
+    assert "lies outside" in refusal(models_dir)
+
+
+def test_a_model_that_nothing_feeds_is_refused(models_dir):
+    change_manifest(models_dir, lambda data: data["models"][0].update(name="crystal_ball"))
+    with pytest.raises(Fatal, match="nothing here computes features"):
+        load_version(models_dir, "crystal_ball", "1.0.0")
+
+
+def test_a_stray_artefact_and_an_unlisted_default_are_found(models_dir):
+    (models_dir / "stray.joblib").write_bytes(b"")
+    change_manifest(models_dir, lambda data: data["defaults"].update({NAME: "7"}))
+    found = {finding.what for finding in verify(models_dir) if finding.problem}
+    assert found == {"stray.joblib", f"{NAME} 7"}
+
+
+def test_an_artefact_is_never_changed(models_dir, text):
+    artefact = artefact_bytes(NAME, "1.0.0", text, BETA)
+    entry = entry_of(NAME, "1.0.0", artefact, training_data={}, metrics={})
+    assert not write(models_dir, entry, artefact, "")
+    other = artefact_bytes(NAME, "1.0.0", text, {**BETA, "c": 0.0})
+    with pytest.raises(Fatal, match="give another --version"):
+        write(models_dir, entry_of(NAME, "1.0.0", other, training_data={}, metrics={}), other, "")
+
+
+def test_beta_calibration_with_ones_is_the_sigmoid_and_never_turns_an_order_round():
+    raw = np.linspace(-800, 800, 1001)
+    plain = Calibration({"kind": "beta", "a": 1.0, "b": 1.0, "c": 0.0}).probabilities(raw)
+    assert plain == pytest.approx(1 / (1 + np.exp(-raw.clip(-700, 700))), abs=1e-15)
+    for parameters in (BETA, {"kind": "isotonic", "raw": [-2.0, 0.0, 3.0], "probability": [0.1, 0.1, 0.7]}):
+        assert (np.diff(Calibration(parameters).probabilities(raw)) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"kind": "beta", "a": -1.0, "b": 1.0, "c": 0.0},
+        {"kind": "beta", "a": float("nan"), "b": 1.0, "c": 0.0},
+        {"kind": "isotonic", "raw": [0.0, 1.0], "probability": [0.5, 0.4]},
+        {"kind": "isotonic", "raw": [0.0, 0.0], "probability": [0.1, 0.2]},
+        {"kind": "isotonic", "raw": [0.0, 1.0], "probability": [0.5, 1.4]},
+        {"kind": "horoscope"},
+    ],
+)
+def test_a_calibration_that_makes_no_sense_is_refused(parameters):
+    with pytest.raises(UnreadableTreesError):
+        Calibration(parameters)
+
+
+def test_rows_of_another_width_are_a_mistake(written):
+    with pytest.raises(ValueError, match="takes rows of 7 columns"):
+        load_champion(written, NAME).predict(np.zeros((3, 6)))
