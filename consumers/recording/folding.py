@@ -1,0 +1,64 @@
+"""The rows of a batch, one for each key, in an order of their own so that two writers never wait for each other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from consumers.recording.donors import folded_donors, folded_erasures
+from consumers.recording.matches import folded_waves
+from consumers.recording.predictions import folded_predictions
+from consumers.recording.requests import folded_closings, folded_requests
+from consumers.recording.responses import folded_responses
+from consumers.recording.rows import (
+    ClosingRow,
+    DepartureRow,
+    DonorRow,
+    ErasureRow,
+    PredictionRow,
+    RefusedRow,
+    RequestRow,
+    ResponseRow,
+    Row,
+    Wave,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a batch writes; every list has one row a key."""
+
+    requests: Sequence[RequestRow]
+    closings: Sequence[ClosingRow]
+    waves: Sequence[Wave]
+    responses: Sequence[ResponseRow]
+    donors: Sequence[DonorRow]
+    departures: Sequence[DepartureRow]
+    erasures: Sequence[ErasureRow]
+    predictions: Sequence[PredictionRow]
+    refusals: Sequence[RefusedRow]
+
+
+def fold(rows: Iterable[Row]) -> Folded:
+    """Fold rows, which come in the order of their records within each partition."""
+    kinds: Mapping[type, list[Any]] = defaultdict(list)
+    shown: list[DonorRow | DepartureRow] = []
+    for row in rows:
+        if isinstance(row, DonorRow | DepartureRow):
+            shown.append(row)
+        else:
+            kinds[type(row)].append(row)
+    donors, departures = folded_donors(shown)
+    return Folded(
+        requests=folded_requests(kinds[RequestRow]),
+        closings=folded_closings(kinds[ClosingRow]),
+        waves=folded_waves(kinds[Wave]),
+        responses=folded_responses(kinds[ResponseRow]),
+        donors=donors,
+        departures=departures,
+        erasures=folded_erasures(kinds[ErasureRow]),
+        predictions=folded_predictions(kinds[PredictionRow]),
+        refusals=kinds[RefusedRow],
+    )

@@ -1,0 +1,183 @@
+"""Writes batches: rows, and the offsets of the records that they came from, in one transaction.
+
+One transaction, and what becomes of it if the process dies there:
+
+1. move the offsets from where the writer believes them            rolled back by Postgres
+2. write donors, prediction logs, refused records                  rolled back
+3. take the lock of what two topics settle together; write that    rolled back, the lock is let go
+4. commit                                                          rows and offsets, or neither; who comes next
+                                                                   reads the offsets and knows
+
+A worker that slept through a rebalance finds its offsets moved by its successor and writes nothing. One that sleeps
+within a transaction is cut off by Postgres, so that its successor doesn't wait for its locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Executable, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from consumers.recording.folding import Folded
+from smartblood.errors import Retryable
+from smartblood.storage import statements as sql
+from smartblood.storage.bulk import Incoming, Offset
+from smartblood.storage.engine import engine_of, translated
+from smartblood.storage.schema import require_up_to_date
+from smartblood.storage.tables import CONSUMER_OFFSETS
+
+SETTLING_LOCK = 7_352_911_002
+"""Key of the advisory lock: a request and its closing may be read by two workers at once, and each would miss what
+the other has not committed yet."""
+
+Place = tuple[str, int]
+"""A topic as the cluster has it, and a partition."""
+
+
+class OwnershipLost(Retryable):
+    """Another worker has recorded further than this one believes: {places}; its batch is thrown away."""
+
+
+def no_probe(_: str) -> None:
+    """Do nothing at a step; tests put something here that ends the process."""
+
+
+class Sink:
+    """The record in Postgres.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy's URL.
+    probe : callable, optional
+        Told each step's name: ``begun``, ``offsets moved``, ``rows written``, ``committed``.
+
+    Raises
+    ------
+    Fatal
+        If the URL is none of Postgres.
+    """
+
+    def __init__(self, url: str, *, probe: Callable[[str], None] = no_probe) -> None:
+        self._engine = engine_of(url)
+        self._probe = probe
+
+    def require_up_to_date(self) -> None:
+        """Refuse to work where a migration is pending.
+
+        Raises
+        ------
+        Fatal
+            If one is.
+        Retryable
+            If Postgres doesn't answer.
+        """
+        with translated("the migrations"), self._engine.connect() as connection:
+            require_up_to_date(connection)
+
+    def positions(self, topic_ids: Mapping[Place, str | None]) -> dict[Place, int]:
+        """Return where recording goes on in each partition; 0 where nothing was recorded yet.
+
+        A topic that was made anew under its name is recorded from its beginning.
+
+        Parameters
+        ----------
+        topic_ids : mapping of place to str or None
+            The partitions, and their topics' ids on the cluster where it tells them.
+
+        Raises
+        ------
+        Retryable
+            If Postgres doesn't answer.
+        """
+        table = CONSUMER_OFFSETS
+        new = [
+            {"topic": topic, "partition": partition, "next_offset": 0, "topic_id": topic_id}
+            for (topic, partition), topic_id in sorted(topic_ids.items())
+        ]
+        with translated("the offsets"), self._engine.begin() as connection:
+            connection.execute(insert(table).on_conflict_do_nothing(), new)
+            asked = select(table).where(tuple_(table.c.topic, table.c.partition).in_(list(topic_ids)))
+            found: dict[Place, int] = {}
+            for topic, partition, next_offset, topic_id in connection.execute(asked.with_for_update()):
+                place = (topic, partition)
+                anew = None not in {topic_id, topic_ids[place]} and topic_id != topic_ids[place]
+                if anew or topic_id != (topic_ids[place] or topic_id):
+                    changed = update(table).where(table.c.topic == topic, table.c.partition == partition)
+                    kept = {} if not anew else {"next_offset": 0}
+                    connection.execute(changed.values(topic_id=topic_ids[place], **kept))
+                found[place] = 0 if anew else next_offset
+        return found
+
+    def write(self, rows: Folded, offsets: Sequence[Offset]) -> None:
+        """Write a batch and move its offsets, both or neither.
+
+        Raises
+        ------
+        OwnershipLost
+            If an offset isn't where the writer believes it.
+        RefusedByDatabase
+            If Postgres can't hold a value among the rows.
+        Retryable
+            If Postgres doesn't answer; perhaps the batch was written: the offsets say.
+        Fatal
+            If Postgres refuses us.
+        """
+        with translated("the record"), self._engine.begin() as connection:
+            self._probe("begun")
+            self._move(connection, offsets)
+            self._probe("offsets moved")
+            _write_alone(connection, rows)
+            if any((rows.requests, rows.closings, rows.waves, rows.responses, rows.erasures)):
+                connection.execute(select(func.pg_advisory_xact_lock(SETTLING_LOCK)))
+                _write_requests(connection, rows)
+                _write_offers(connection, rows)
+            self._probe("rows written")
+        self._probe("committed")
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._engine.dispose()
+
+    def _move(self, connection: Connection, offsets: Sequence[Offset]) -> None:
+        if not offsets:
+            return
+        moved = connection.execute(sql.MOVE_OFFSETS, sql.OFFSETS.arguments(sorted(offsets))).rowcount
+        if moved != len(offsets):
+            places = ", ".join(f"{offset.topic}/{offset.partition}" for offset in offsets)
+            message = f"another worker has recorded further than this one believes, among {places}"
+            raise OwnershipLost(message)
+
+
+def _put(connection: Connection, statement: Executable, incoming: Incoming, rows: Iterable[Sequence[Any]]) -> None:
+    listed = list(rows)
+    if listed:
+        connection.execute(statement, incoming.arguments(listed))
+
+
+def _write_alone(connection: Connection, rows: Folded) -> None:
+    """Write what one topic alone says."""
+    _put(connection, sql.PUT_DONORS, sql.DONOR_ROWS, rows.donors)
+    _put(connection, sql.DROP_DONORS, sql.DEPARTURES, rows.departures)
+    _put(connection, sql.PUT_PREDICTIONS, sql.PREDICTIONS, rows.predictions)
+    _put(connection, sql.PUT_REFUSALS, sql.REFUSALS, rows.refusals)
+
+
+def _write_requests(connection: Connection, rows: Folded) -> None:
+    _put(connection, sql.PUT_CLOSINGS, sql.CLOSINGS, rows.closings)
+    _put(connection, sql.PUT_REQUESTS, sql.REQUESTS, rows.requests)
+    touched = {row.id for row in rows.requests} | {row.request_id for row in rows.closings}
+    _put(connection, sql.SETTLE_REQUESTS, sql.TOUCHED, ((each,) for each in sorted(touched)))
+
+
+def _write_offers(connection: Connection, rows: Folded) -> None:
+    _put(connection, sql.PUT_ERASURES, sql.ERASURES, rows.erasures)
+    if rows.waves:
+        arguments = sql.WAVES.arguments([wave.row for wave in rows.waves])
+        new = set(connection.scalars(sql.PUT_WAVES, arguments))
+        offers = [offer for wave in rows.waves if wave.row.request_event_id in new for offer in wave.offers]
+        _put(connection, sql.PUT_OFFERS, sql.OFFERS, offers)
+    _put(connection, sql.PUT_RESPONSES, sql.RESPONSES, rows.responses)
+    _put(connection, sql.EMPTY_OFFERS, sql.ERASURES, rows.erasures)

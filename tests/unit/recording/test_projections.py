@@ -1,0 +1,178 @@
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.recording.folding import fold
+from consumers.recording.projection import TOPOLOGY, Projection
+from consumers.recording.refusals import refused_row
+from consumers.recording.rows import ClosingRow, DepartureRow, DonorRow, ErasureRow, RequestRow, ResponseRow, Wave
+from consumers.recording.texts import json_of, json_sample, text_of
+from features.rule_set import INDIA_2020
+from features.vectors import MATCH_FEATURES
+from schemas.catalogue import topics
+from schemas.errors import InvalidRecord
+from tests.record_events import AT, CODEC, MINUTE, an_id, event, matches_of, record
+
+PROJECTION = Projection(CODEC, INDIA_2020, MATCH_FEATURES)
+DAY = 24 * 60 * MINUTE
+
+
+def rows_of(topic, of, **place):
+    return PROJECTION.rows(record(topic, of, **place))
+
+
+def test_every_source_is_projected_and_named_by_the_catalogue_as_read_by_recording():
+    for topic in TOPOLOGY.sources:
+        assert "recording" in topics()[topic].read_by
+        assert rows_of(topic, event(topic))
+
+
+def test_a_request_has_the_texts_of_the_contract():
+    (row,) = rows_of("blood-request-created", event("blood-request-created", blood_group="OH_NEG", urgency="CRITICAL"))
+    assert isinstance(row, RequestRow)
+    assert (row.blood_group, row.urgency, row.component) == ("Oh-", "critical", "red_cells")
+
+
+@pytest.mark.parametrize("outcome", ["FULFILLED", "CANCELLED", "EXPIRED"])
+def test_a_closing_has_the_status_of_the_contract(outcome):
+    (row,) = rows_of("blood-request-closed", event("blood-request-closed", outcome=outcome))
+    assert isinstance(row, ClosingRow)
+    assert row.status == outcome.lower()
+
+
+def test_a_feature_vector_names_what_the_model_saw_and_has_no_nan():
+    of = matches_of([42])
+    of["matches"][0]["features"] = [3.0, 1.04, 0.36, math.nan, 0.62, 3.0, 2.0]
+    (wave,) = rows_of("matches", of)
+    vector = json.loads(wave.offers[0].feature_vector)
+    assert list(vector) == list(MATCH_FEATURES)
+    assert vector["last_donation_days"] is None
+    assert vector["distance_km"] == 1.04
+
+
+@pytest.mark.parametrize(("n", "last"), [(5, "reliability_score"), (9, "feature_9")])
+def test_a_feature_vector_of_another_length_is_kept_whole(n, last):
+    of = matches_of([42])
+    of["matches"][0]["features"] = [float(i) for i in range(n)]
+    (wave,) = rows_of("matches", of)
+    vector = json.loads(wave.offers[0].feature_vector)
+    assert len(vector) == n
+    assert list(vector)[-1] == last
+
+
+def test_an_answer_without_donors_is_a_wave_too():
+    of = event("matches", matches=[], empty_because="nobody askable within reach", models=[])
+    (wave,) = rows_of("matches", of)
+    assert (wave.row.n_offered, wave.row.empty_because, wave.offers) == (0, "nobody askable within reach", ())
+    assert wave.row.model_version is None
+
+
+@pytest.mark.parametrize("field", ["match_score", "availability_score", "distance_km"])
+def test_a_score_that_is_no_number_is_refused(field):
+    of = matches_of([42])
+    of["matches"][0][field] = math.nan
+    with pytest.raises(InvalidRecord, match=field):
+        rows_of("matches", of)
+
+
+def test_a_donor_is_shown_with_the_instants_of_the_rules_and_without_deferrals():
+    of = event("donor-states", deferrals=[], apheresis=[], last_unreturned_apheresis_at=None)
+    (row,) = rows_of("donor-states", of)
+    assert isinstance(row, DonorRow)
+    assert row.next_whole_blood_at == of["last_whole_blood_at"] + 90 * DAY
+    assert row.next_apheresis_at == of["last_whole_blood_at"] + 28 * DAY
+    assert row.blood_group == "O+"
+    assert "item" not in repr(row)
+
+
+def test_who_may_never_give_has_no_next_instant():
+    (row,) = rows_of("donor-states", event("donor-states", weight_kg=40.0))
+    assert (row.next_whole_blood_at, row.whole_blood_until) == (None, None)
+
+
+def test_a_state_without_a_profile_shows_nobody():
+    assert rows_of("donor-states", event("donor-states", registered_at=None)) == (DepartureRow(42),)
+
+
+def test_an_erased_donor_goes_and_is_remembered_with_the_place_of_the_state():
+    of = event("donor-states", registered_at=None, erased_at=AT)
+    assert rows_of("donor-states", of, partition=3, offset=17) == (DepartureRow(42), ErasureRow(42, AT, 3, 17))
+
+
+@pytest.mark.parametrize("response", ["OPENED", "EXPIRED", "ARRIVED"])
+def test_responses_that_say_nothing_of_notice_or_answer_leave_no_row(response):
+    assert rows_of("donor-responded", event("donor-responded", response=response)) == ()
+
+
+def test_a_refused_donor_state_leaves_no_bytes():
+    row = refused_row(record("donor-states", b"\0secret"), InvalidRecord("value: bad", kind="undecodable"), "t")
+    assert (row.key, row.value) == (None, None)
+    row = refused_row(record("matches", b"\0known"), InvalidRecord("value:\n bad", kind="undecodable"), "t")
+    assert (row.key, row.value, row.error) == (b"1", b"\0known", "value: bad")
+
+
+@given(st.permutations(range(4)), st.integers(0, 3))
+def test_folded_requests_are_the_same_in_any_order_and_with_repeats(order, repeated):
+    said = [
+        event("blood-request-created", event_id=an_id(n), occurred_at=AT + at * MINUTE, units_required=n + 1)
+        for n, at in enumerate([5, 0, 5, 3])
+    ]
+    rows = [rows_of("blood-request-created", said[n])[0] for n in [*order, repeated]]
+    (row,) = fold(rows).requests
+    assert (row.units_required, row.created_at, row.requested_at) == (3, AT, AT + 5 * MINUTE)
+
+
+@given(st.permutations(range(3)))
+def test_folded_closings_are_the_latest_in_any_order(order):
+    said = [
+        event("blood-request-closed", event_id=an_id(n), occurred_at=AT + at * MINUTE, units_fulfilled=n)
+        for n, at in enumerate([1, 1, 0])
+    ]
+    (row,) = fold([rows_of("blood-request-closed", said[n])[0] for n in order]).closings
+    assert row.units_fulfilled == 1
+
+
+@given(st.permutations(range(4)))
+def test_folded_responses_are_the_earliest_in_any_order(order):
+    said = [("NOTIFIED", 2), ("NOTIFIED", 1), ("DECLINED", 5), ("ACCEPTED", 4)]
+    rows = [
+        rows_of("donor-responded", event("donor-responded", response=what, occurred_at=AT + at * MINUTE))[0]
+        for what, at in said
+    ]
+    (row,) = fold([rows[n] for n in order]).responses
+    assert isinstance(row, ResponseRow)
+    assert (row.notified_at, row.answered_at) == (AT + MINUTE, AT + 4 * MINUTE)
+
+
+def test_of_a_donor_the_last_state_holds_and_every_erasure_counts():
+    known = rows_of("donor-states", event("donor-states"))
+    erased = rows_of("donor-states", event("donor-states", registered_at=None, erased_at=AT), offset=1)
+    again = rows_of("donor-states", event("donor-states", total_donations=9), offset=2)
+    folded = fold([*known, *erased, *again])
+    assert [row.total_donations for row in folded.donors] == [9]
+    assert (list(folded.departures), len(folded.erasures)) == ([], 1)
+
+
+def test_a_repeated_wave_is_one_wave_the_first():
+    first, second = rows_of("matches", matches_of([1, 2])) + rows_of("matches", matches_of([3]))
+    (wave,) = fold([first, second]).waves
+    assert isinstance(wave, Wave)
+    assert [offer.donor_id for offer in wave.offers] == [1, 2]
+
+
+@given(st.text())
+def test_texts_are_what_a_utf8_database_holds(text):
+    found = text_of(text + "\0\ud800")
+    assert "\0" not in found
+    found.encode()
+
+
+def test_samples_are_json_by_the_letter():
+    assert json_sample(None) is None
+    assert json_sample('{"a": [NaN, Infinity, 1.5]}') == '{"a":[null,null,1.5]}'
+    assert json_sample("no json") == '"no json"'
+    assert json_sample("[" * 100_000)[:2] == '"['
+    assert json_of({"a\0": "b\0"}) == '{"a\\ufffd":"b\\ufffd"}'
