@@ -19,7 +19,8 @@ PASSED_ON = (AssertionError, MemoryError, Retryable, Fatal)
 """Not about one record: an assertion about the whole is a bug and crashes, the others are the loop's to deal with."""
 
 ROOT = Path(__file__).parents[2]
-DEAD_LETTER_BYTES_MAX = 15 * 1024 * 1024
+OVERHEAD_BYTES = 512
+"""What a broker counts on top of a record's key, value and headers, generously."""
 
 
 class Item(NamedTuple):
@@ -124,10 +125,13 @@ class Writing:
         The edges.
     prefix : str
         Of topics on the cluster, for the ``source-topic`` of dead letters.
+    dead_letter_bytes_max : int
+        The largest record that the topic of dead letters takes.
     """
 
     topology: Topology
     prefix: str = ""
+    dead_letter_bytes_max: int = 1_048_588
     _declared: frozenset[str] = field(init=False)
     _compacted: Mapping[str, bool] = field(init=False)
 
@@ -151,13 +155,14 @@ class Writing:
 
     def dead_letter(self, record: Record, reason: str) -> Output:
         """Return the dead letter of a record; above what a broker takes its value is left out, and it says so."""
+        letter = dead_letter(record, self.topology.name, reason, source_topic=self.prefix + record.topic)
+        if _n_bytes(letter) <= self.dead_letter_bytes_max:
+            return letter
         n_bytes = len(record.value or b"")
-        if n_bytes > DEAD_LETTER_BYTES_MAX:
-            record = record._replace(value=None)
-            reason = (
-                f"{reason} (the value's {n_bytes} bytes are more than a dead letter holds: read them at the source)"
-            )
-        return dead_letter(record, self.topology.name, reason, source_topic=self.prefix + record.topic)
+        reason = f"{reason} (the value's {n_bytes} bytes are more than a dead letter holds: read them at the source)"
+        return dead_letter(
+            record._replace(value=None), self.topology.name, reason, source_topic=self.prefix + record.topic
+        )
 
     def checked(self, outputs: list[Output]) -> list[Output]:
         """Return what a processor wrote.
@@ -172,6 +177,11 @@ class Writing:
                 message = f"{self.topology.name} wrote to {output.topic}, which its topology doesn't declare"
                 raise UndeclaredTopicError(message)
         return outputs
+
+
+def _n_bytes(output: Output) -> int:
+    headers = sum(len(name) + len(value) for name, value in output.headers)
+    return len(output.key or b"") + len(output.value or b"") + headers + OVERHEAD_BYTES
 
 
 class Pace:

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient
 
 from schemas.records import Record
+from smartblood import logs
 from smartblood.errors import Fatal
 from smartblood.kafka.faults import FORBIDDEN
 
@@ -126,6 +127,7 @@ def group_consumer(cluster: Cluster, name: str, on_error: OnError, on_stats: Cal
         | _for_correctness()
         | group
         | {"error_cb": on_error, "stats_cb": on_stats, "statistics.interval.ms": 5_000},
+        logger=_log(),
     )
 
 
@@ -139,7 +141,7 @@ def reader(cluster: Cluster, name: str, on_error: OnError, **properties: Any) ->
     bulk = {"fetch.wait.max.ms": FOLLOW_WAIT_MS, "queued.max.messages.kbytes": 65_536, "fetch.max.bytes": 16_777_216}
     own: Properties = {"enable.partition.eof": True, "group.protocol": "classic", "error_cb": on_error}
     user = {key: value for key, value in _of_user(cluster).items() if not key.startswith("group.")}
-    return Consumer(_reading(cluster, name) | bulk | user | given | _for_correctness() | own)
+    return Consumer(_reading(cluster, name) | bulk | user | given | _for_correctness() | own, logger=_log())
 
 
 def transactional_producer(cluster: Cluster, transactional_id: str, on_error: OnError) -> Producer:
@@ -151,19 +153,20 @@ def transactional_producer(cluster: Cluster, transactional_id: str, on_error: On
             "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
             "error_cb": on_error,
         },
+        logger=_log(),
     )
 
 
 def plain_producer(cluster: Cluster, on_error: OnError, **properties: Any) -> Producer:  # noqa: ANN401 - as librdkafka takes
     """Return an idempotent producer without transactions, for whoever publishes from outside."""
     given = {key.replace("_", "."): value for key, value in properties.items()}
-    return Producer(_producing(cluster) | given | {"error_cb": on_error})
+    return Producer(_producing(cluster) | given | {"error_cb": on_error}, logger=_log())
 
 
 def admin(cluster: Cluster) -> AdminClient:
     """Return an admin client."""
     user = {key: value for key, value in _of_user(cluster).items() if not key.startswith("group.")}
-    return AdminClient(_connecting(cluster) | user)
+    return AdminClient(_connecting(cluster) | user, logger=_log())
 
 
 def drain(consumer: Consumer, n_max: int, wait_s: float) -> list[Message]:
@@ -230,6 +233,10 @@ def error_of(error: KafkaException) -> KafkaError:
     """Return what librdkafka said."""
     found = error.args[0] if error.args else None
     return found if isinstance(found, KafkaError) else KafkaError(KafkaError._FAIL, str(error))  # noqa: SLF001 - its name
+
+
+def _log() -> logs.ClientLog:
+    return logs.ClientLog(logs.logger())
 
 
 def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:

@@ -24,6 +24,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
+from consumers.forwarding import DEAD_LETTERS
 from consumers.topology import Input, Processor
 from schemas.records import Output, Record
 from smartblood import logs
@@ -40,7 +41,7 @@ from smartblood.kafka.batches import (
     next_offsets,
     own_failure,
 )
-from smartblood.kafka.client import Cluster, drain, group_consumer, sorted_out
+from smartblood.kafka.client import Cluster, admin, drain, group_consumer, sorted_out
 from smartblood.kafka.faults import FORBIDDEN
 from smartblood.kafka.follower import Follower
 from smartblood.kafka.gauges import Gauges
@@ -48,7 +49,11 @@ from smartblood.kafka.halving import Answer, FailureLimit, answer
 from smartblood.kafka.offsets import Offsets, Place, translated
 from smartblood.kafka.restore import StoreReader
 from smartblood.kafka.stuck import StuckDetector
+from smartblood.kafka.topics import largest_record
 from smartblood.kafka.transactions import Transactions
+
+RECORD_BYTES_DEFAULT = 1_048_588
+"""What a broker takes unless it was told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,6 @@ class Loop:
         self._tuning = tuning or Tuning()
         self._probe = probe
         self._log = logs.logger(processor=self._topology.name, slot=slot)
-        self._writing = Writing(self._topology, cluster.prefix)
         self._pace = Pace(self._tuning.work_max, self._tuning.batch_s)
         self._failures = self._tuning.failures
         self._gauges = Gauges(self._topology, slot)
@@ -171,6 +175,11 @@ class Loop:
         except Retryable as error:
             self._log.warning("waiting for Kafka", why=str(error))
             return False
+        self._writing = Writing(
+            topology,
+            cluster.prefix,
+            largest_record(admin(cluster), cluster.topic(DEAD_LETTERS), RECORD_BYTES_DEFAULT),
+        )
         self._transactions = Transactions(
             cluster,
             topology.name,

@@ -146,7 +146,8 @@ class RecordingSource:
         from confluent_kafka import TopicCollection  # noqa: PLC0415 - asked once in a worker's life
 
         names = {self._cluster.topic(topic): topic for topic in self._topics}
-        asked = admin(self._cluster).describe_topics(TopicCollection(list(names)), request_timeout=TOPIC_ID_WAIT_S)
+        client = admin(self._cluster)
+        asked = client.describe_topics(TopicCollection(list(names)), request_timeout=TOPIC_ID_WAIT_S)
         found: dict[str, str | None] = {}
         for name, future in asked.items():
             try:

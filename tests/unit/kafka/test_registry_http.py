@@ -1,0 +1,161 @@
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from schemas.catalogue import latest_schema
+from schemas.codec import FRAME, Codec
+from schemas.errors import InvalidRecord
+from smartblood.errors import Fatal, Retryable
+from smartblood.kafka.schema_registry import HttpRegistry
+
+
+class Double:
+    """A schema registry in memory, behind real HTTP."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[int, dict] = {}
+        self.asked: list[str] = []
+        self.failures: list[int] = []
+        self.authorization: set[str | None] = set()
+        double = self
+
+        class Answering(BaseHTTPRequestHandler):
+            def answer(self, status: int, body: dict) -> None:
+                text = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def failing(self) -> bool:
+                double.asked.append(f"{self.command} {self.path}")
+                double.authorization.add(self.headers.get("Authorization"))
+                if double.failures:
+                    self.answer(double.failures.pop(0), {})
+                    return True
+                return False
+
+            def do_GET(self) -> None:
+                schema = double.schemas.get(int(self.path.rpartition("/")[2]))
+                if not self.failing():
+                    self.answer(404, {"error_code": 40403}) if schema is None else self.answer(200, schema)
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if not self.failing():
+                    number = next((n for n, s in double.schemas.items() if s == body), len(double.schemas) + 1)
+                    double.schemas[number] = body
+                    self.answer(200, {"id": number})
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+
+class Time:
+    """A clock that moves only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, wait_s: float) -> None:
+        self.now += wait_s
+
+
+@pytest.fixture
+def double():
+    running = Double()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+@pytest.fixture
+def clock() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def registry(double: Double, clock: Time) -> HttpRegistry:
+    return HttpRegistry(double.url, clock=clock, sleep=clock.sleep)
+
+
+EVENT = {
+    "event_id": "6f1c2a34-0000-4000-8000-000000000001",
+    "occurred_at": 1,
+    "schedule": "nightly",
+    "slot_at": 2,
+}
+
+
+def test_ids_are_the_registrys_and_are_asked_for_once(double: Double, registry: HttpRegistry) -> None:
+    codec = Codec(registry)
+    values = [codec.encode("maintenance-triggered", EVENT) for _ in range(3)]
+    assert FRAME.unpack_from(values[0]) == (0, 1)
+    fresh = Codec(HttpRegistry(double.url))
+    assert [fresh.decode("maintenance-triggered", value) for value in values] == [EVENT] * 3
+    assert double.asked == ["POST /subjects/maintenance-triggered-value/versions", "GET /schemas/ids/1"]
+
+
+def test_an_id_that_the_registry_does_not_know_is_refused_and_asked_for_again_later(
+    double: Double,
+    registry: HttpRegistry,
+    clock: Time,
+) -> None:
+    value = FRAME.pack(0, 7) + b"x"
+    for _ in range(2):
+        with pytest.raises(InvalidRecord) as caught:
+            Codec(registry).decode("maintenance-triggered", value)
+        assert caught.value.kind == "unknown_schema"
+    assert len(double.asked) == 1
+    clock.sleep(11)
+    double.schemas[7] = {"schema": json.dumps(latest_schema("maintenance-triggered").load())}
+    assert registry.schema(7) is not None
+
+
+def test_the_projects_own_ids_stay_readable_where_there_is_a_registry(registry: HttpRegistry) -> None:
+    assert Codec(registry).decode("maintenance-triggered", Codec().encode("maintenance-triggered", EVENT)) == EVENT
+
+
+def test_a_registry_that_does_not_answer_is_waited_for(double: Double, registry: HttpRegistry, clock: Time) -> None:
+    double.failures = [503, 500, 429]
+    assert registry.register("s", {"type": "string"}) == 1
+    assert 0.5 < clock.now - 1000 < 2
+
+
+def test_patience_ends_and_the_batch_is_tried_again(double: Double, registry: HttpRegistry, clock: Time) -> None:
+    double.server.shutdown()
+    double.server.server_close()
+    with pytest.raises(Retryable, match=r"127\.0\.0\.1"):
+        registry.schema(1)
+    assert clock.now - 1000 <= 20
+
+
+def test_credentials_are_sent_and_never_said(double: Double) -> None:
+    registry = HttpRegistry(double.url.replace("//", "//me:s%40cret@"))
+    double.failures = [401]
+    with pytest.raises(Fatal) as caught:
+        registry.schema(1)
+    assert double.authorization == {"Basic bWU6c0BjcmV0"}
+    assert "cret" not in str(caught.value)
+
+
+def test_a_schema_of_another_kind_is_unknown(double: Double, registry: HttpRegistry) -> None:
+    double.schemas[1] = {"schema": "{}", "schemaType": "JSON"}
+    double.schemas[2] = {"schema": "not json"}
+    assert registry.schema(1) is None
+    assert registry.schema(2) is None
+    assert registry.schema(2**31) is None
+
+
+def test_a_url_that_is_none_stops_at_once() -> None:
+    with pytest.raises(Fatal, match="SMARTBLOOD_SCHEMA_REGISTRY_URL"):
+        HttpRegistry("registry:8081")

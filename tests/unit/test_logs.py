@@ -1,0 +1,46 @@
+import io
+import json
+
+from schemas.records import Record
+from smartblood import logs
+
+REFUSED = Record("blood-request-created", 3, 17, 0, b"1001", b"secret")
+
+
+def test_json_is_one_object_a_line_with_the_requests_id() -> None:
+    out = io.StringIO()
+    logs.configure("json", stream=out)
+    logs.logger(processor="matching").warning("records refused", **logs.place(REFUSED))
+    line = json.loads(out.getvalue())
+    assert line["event"] == "records refused"
+    assert (line["level"], line["processor"]) == ("warning", "matching")
+    assert (line["topic"], line["partition"], line["offset"], line["request_id"]) == (
+        "blood-request-created",
+        3,
+        17,
+        1001,
+    )
+
+
+def test_a_donors_key_is_not_logged() -> None:
+    assert logs.place(REFUSED._replace(topic="donor-registered")) == {
+        "topic": "donor-registered",
+        "partition": 3,
+        "offset": 17,
+    }
+
+
+def test_lines_below_the_level_are_not_written() -> None:
+    out = io.StringIO()
+    logs.configure("console", level="warning", stream=out)
+    logs.logger().info("quiet")
+    logs.logger().error("loud")
+    assert "quiet" not in out.getvalue()
+    assert "loud" in out.getvalue()
+
+
+def test_librdkafkas_lines_come_out_as_ours() -> None:
+    out = io.StringIO()
+    logs.configure("json", stream=out)
+    logs.ClientLog(logs.logger()).log(30, "%s: %s", "FAIL", "broker down")
+    assert json.loads(out.getvalue())["said"] == "FAIL: broker down"
