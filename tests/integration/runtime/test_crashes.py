@@ -1,0 +1,90 @@
+"""The loop is killed at each of its steps; each time the outcome is the one without the crash."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.integration.runtime.world import World, wait_until
+
+pytestmark = pytest.mark.broker
+
+STEPS = (
+    "fetched",
+    "answered",
+    "begun",
+    "produced some",
+    "produced",
+    "offsets sent",
+    "committed",
+    "kept",
+)
+
+
+def test_killed_at_each_step_and_again_while_restoring(broker, topic_prefix) -> None:
+    worlds = {step: World(broker.bootstrap_servers, f"{topic_prefix}{number}.") for number, step in enumerate(STEPS)}
+    for world in worlds.values():
+        world.send_some(60)
+    dying = [
+        world.start("w0", "--die-at", step, "--after", "2", "--records-max", "20") for step, world in worlds.items()
+    ]
+    assert [process.wait(60) for process in dying] == [-signal.SIGKILL] * len(STEPS)
+    for world in worlds.values():
+        world.send_some(30)
+    dying = [world.start("w0", "--die-at", "restoring") for world in worlds.values()]
+    assert [process.wait(60) for process in dying] == [-signal.SIGKILL] * len(STEPS)
+    last = [world.start("w0") for world in worlds.values()]
+    try:
+        for world in worlds.values():
+            world.wait_answered(90)
+        for world in worlds.values():
+            world.assert_exactly_once()
+    finally:
+        for process in last:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("protocol", ["consumer", "classic"])
+def test_a_killed_worker_is_replaced_by_another_with_the_same_memory(world: World, protocol: str) -> None:
+    world.send_some(50)
+    with world.worker(
+        "w0", "--protocol", protocol, "--die-at", "offsets sent", "--after", "2", "--records-max", "20"
+    ) as first:
+        assert first.wait(60) == -signal.SIGKILL
+        with world.worker("w1", "--protocol", protocol):
+            world.send_some(50)
+            # what w0 left open holds its partitions up until its slot comes back or its time is over
+            with world.worker("w0", "--protocol", protocol):
+                world.wait_answered(60)
+                world.assert_exactly_once()
+
+
+def test_a_worker_stopped_until_it_was_given_up_adds_nothing_when_it_wakes(world: World) -> None:
+    world.send_some(30)
+    with world.worker("w0") as sleeper:
+        world.wait_answered()
+        sleeper.send_signal(signal.SIGSTOP)
+        with world.worker("w1"):
+            world.send_some(30)
+            world.wait_answered(60)
+            sleeper.send_signal(signal.SIGCONT)
+            world.send_some(60)
+            world.wait_answered(60)
+            world.assert_exactly_once()
+            assert sleeper.poll() is None, "it goes on as a member like any other"
+
+
+def test_broker_killed_and_restarted_under_load(own_broker, topic_prefix) -> None:
+    world = World(own_broker.bootstrap_servers, topic_prefix)
+    with world.worker("w0", "--records-max", "5") as worker:
+        for _ in range(3):
+            world.send_some(40)
+            wait_until(lambda: world.n_answered() > 0)
+            world.send_some(40)
+            own_broker.kill()
+            own_broker.restart()
+        world.wait_answered(90)
+        world.assert_exactly_once()
+        assert worker.poll() is None
