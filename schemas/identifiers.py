@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:smartblood-stream:events")
+_PREFIX = NAMESPACE.bytes
 
 
 def derived_event_id(topic: str, answered: str) -> str:
@@ -12,4 +14,7 @@ def derived_event_id(topic: str, answered: str) -> str:
 
     Only the topic and the event count: nothing that can differ between two tries.
     """
-    return str(uuid.uuid5(NAMESPACE, f"{topic}:{answered}"))
+    # what str(uuid.uuid5(NAMESPACE, …)) gives, without the object between: some 20,000 a second are derived
+    digest = hashlib.sha1(_PREFIX + f"{topic}:{answered}".encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

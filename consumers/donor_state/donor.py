@@ -20,23 +20,15 @@ class Profile(NamedTuple):
     """A profile, as of its ``occurred_at``.
 
     ``stated_at`` is the earlier of its ``occurred_at`` and its Kafka timestamp: a profile outlives an erasure only if
-    both are later. ``event_id`` is the 16 bytes of the id; they sort as its text does.
+    both are later. ``event_id`` is the 16 bytes of the id; they sort as its text does. ``facts`` are the fields that
+    only others need, as ``donor-states`` has them, in Avro.
     """
 
     occurred_at: int
     event_id: bytes
     stated_at: int
-    blood_group: str
-    sex: str
-    born_on: int
-    weight_kg: float | None
-    district: str
-    h3_cell: int
-    joined_at: int
-    contactable: bool
-    apheresis_willing: bool
-    away_until: int | None
     total_donations: int
+    facts: bytes
 
 
 class Statement(NamedTuple):

@@ -13,30 +13,17 @@ from struct import Struct
 
 from consumers.donor_state.donor import NEVER, Donor, Profile, RequestFacts, Statement, Wave
 from consumers.donor_state.staircase import Staircase
-from schemas.catalogue import latest_schema
 
 VERSION = 1
 """Raise it with each change of the layout, and keep on reading the versions before."""
 
 _HEAD = Struct("<BqqqqIqIIIIIqBIBBHHHHI")
-_PROFILE = Struct("<q16sqBBidqqBiiB")
-_NO_DAY = -(2**31)
+_PROFILE = Struct("<q16sqiH")
 _LIFTED = -(2**31)
 _ITEM = Struct("<HH")
 _STATEMENT = Struct("<q16sqi")
 _REQUEST = Struct("<qBB")
 _LATEST, _DECISIVE, _SAME, _DONATION, _PROMISED, _CAME, _FAILED = (1 << bit for bit in range(7))
-
-
-def _symbols(field: str) -> tuple[str, ...]:
-    fields = {one["name"]: one for one in latest_schema("donor-states").load()["fields"]}
-    return tuple(fields[field]["type"]["symbols"])
-
-
-GROUPS = _symbols("blood_group")
-SEXES = _symbols("sex")
-_GROUP_CODE = {symbol: code for code, symbol in enumerate(GROUPS)}
-_SEX_CODE = {symbol: code for code, symbol in enumerate(SEXES)}
 
 
 class UnknownLayout(ValueError):  # noqa: N818 - the house names errors by what is the case
@@ -155,64 +142,15 @@ def _pairs(numbers: tuple[int, ...], start: int, n: int) -> tuple[Staircase, int
 
 
 def _encode_profile(profile: Profile) -> bytes:
-    district = profile.district.encode()
-    weight_kg = profile.weight_kg
-    flags = profile.contactable | profile.apheresis_willing << 1 | (weight_kg is not None) << 2
-    packed = _PROFILE.pack(
-        profile.occurred_at,
-        profile.event_id,
-        profile.stated_at,
-        _GROUP_CODE[profile.blood_group],
-        _SEX_CODE[profile.sex],
-        profile.born_on,
-        0.0 if weight_kg is None else weight_kg,
-        profile.h3_cell,
-        profile.joined_at,
-        flags,
-        _NO_DAY if profile.away_until is None else profile.away_until,
-        profile.total_donations,
-        len(district),
-    )
-    return packed + district
+    return _PROFILE.pack(*profile[:4], len(profile.facts)) + profile.facts
 
 
 def _decode_profile(memory: bytes, at: int, profiles: list[Profile]) -> int:
-    n_letters: int
-    (
-        occurred_at,
-        event_id,
-        stated_at,
-        group,
-        sex,
-        born_on,
-        weight_kg,
-        h3_cell,
-        joined_at,
-        flags,
-        away_until,
-        total_donations,
-        n_letters,
-    ) = _PROFILE.unpack_from(memory, at)
+    n_bytes: int
+    occurred_at, event_id, stated_at, total_donations, n_bytes = _PROFILE.unpack_from(memory, at)
     at += _PROFILE.size
-    end = at + n_letters
-    profiles.append(
-        Profile(
-            occurred_at,
-            event_id,
-            stated_at,
-            GROUPS[group],
-            SEXES[sex],
-            born_on,
-            weight_kg if flags & 4 else None,
-            memory[at:end].decode(),
-            h3_cell,
-            joined_at,
-            bool(flags & 1),
-            bool(flags & 2),
-            None if away_until == _NO_DAY else away_until,
-            total_donations,
-        )
-    )
+    end = at + n_bytes
+    profiles.append(Profile(occurred_at, event_id, stated_at, total_donations, memory[at:end]))
     return end
 
 

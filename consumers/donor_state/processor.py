@@ -11,7 +11,7 @@ from consumers.donor_state.donor import Donor
 from consumers.donor_state.erasure import erase
 from consumers.forwarding import is_left_behind
 from consumers.topology import Batch, Input, Topology
-from schemas.codec import Codec
+from schemas.codec import FRAME, Codec
 from schemas.identifiers import derived_event_id
 from schemas.records import Event, Output, Record
 
@@ -44,6 +44,7 @@ class DonorState:
 
     def __init__(self, codec: Codec, *, late_days: int = 30) -> None:
         self._codec = codec
+        self._frame = codec.encode(STORE, projection.SAMPLE)[: FRAME.size]
         self._late_us = late_days * DAY_US
         self._memory: dict[int, dict[int, bytes]] = {}
         self._staged: dict[int, dict[int, bytes]] = {}
@@ -182,6 +183,5 @@ class DonorState:
         self._staged_counts["event_ids_dropped"] += repeats.settle(donor)
         encoded = memory.encode(donor)
         self._staged.setdefault(partition, {})[donor_id] = encoded
-        event_id = derived_event_id(STORE, answered)
-        value = self._codec.encode(STORE, projection.record_of(donor, event_id, encoded))
+        value = self._frame + projection.encoded_state(donor, derived_event_id(STORE, answered), encoded)
         return Output(STORE, str(donor_id).encode(), value, partition=partition)

@@ -2,36 +2,111 @@
 
 from __future__ import annotations
 
+import io
+from struct import Struct
 from typing import Any
 
+import fastavro
+
 from consumers.donor_state import deferrals, donations, responses
-from consumers.donor_state.donor import NEVER, PERMANENT, Donor, Profile
+from consumers.donor_state.avro import FALSE, NULL, TRUE, array, bytes_, long, optional_long, text
+from consumers.donor_state.donor import NEVER, PERMANENT, Donor
 from consumers.donor_state.staircase import highest
 from features.priors import AVAILABILITY, RELIABILITY, RESPONSE_TIME, beta_mean_sd, median_hours
+from schemas.catalogue import latest_schema
+from schemas.codec import without_logical_types
+from schemas.records import Event
 
 TOTAL_MAX = 2**31 - 1
-
-UNREGISTERED = Profile(
-    occurred_at=NEVER,
-    event_id=b"",
-    stated_at=NEVER,
-    blood_group="UNKNOWN",
-    sex="UNKNOWN",
-    born_on=0,
-    weight_kg=None,
-    district="",
-    h3_cell=0,
-    joined_at=0,
-    contactable=False,
-    apheresis_willing=False,
-    away_until=None,
-    total_donations=0,
-)
 NOBODY = Donor(0)
+_SCORES = Struct("<4d")
+_EVENT_ID_LENGTH = long(36)
+
+FIELDS_BEFORE = ("event_id", "occurred_at", "donor_id", "erased_at", "registered_at")
+PROFILE_FIELDS = (
+    "blood_group",
+    "sex",
+    "born_on",
+    "weight_kg",
+    "district",
+    "h3_cell",
+    "joined_at",
+    "contactable",
+    "apheresis_willing",
+    "away_until",
+)
+FIELDS_AFTER = (
+    "total_donations",
+    "last_whole_blood_at",
+    "apheresis",
+    "last_unreturned_apheresis_at",
+    "deferrals",
+    "promises",
+    "asked",
+    "n_alerts",
+    "n_answers",
+    "n_promises",
+    "n_kept",
+    "availability_score",
+    "reliability_score",
+    "reliability_sd",
+    "response_time_hours",
+    "memory",
+)
+"""The record's fields in their order, which a test compares with the schema's."""
+
+UNREGISTERED: Event = {
+    "blood_group": "UNKNOWN",
+    "sex": "UNKNOWN",
+    "born_on": 0,
+    "weight_kg": None,
+    "district": "",
+    "h3_cell": 0,
+    "joined_at": 0,
+    "contactable": False,
+    "apheresis_willing": False,
+    "away_until": None,
+}
+SAMPLE: Event = {
+    "event_id": "00000000-0000-0000-0000-000000000000",
+    "occurred_at": 0,
+    "donor_id": 0,
+    **UNREGISTERED,
+    "apheresis": [],
+    "deferrals": [],
+    "promises": [],
+    "asked": [],
+    **dict.fromkeys(("total_donations", "n_alerts", "n_answers", "n_promises", "n_kept"), 0),
+    **dict.fromkeys(("availability_score", "reliability_score", "reliability_sd", "response_time_hours"), 0.0),
+    "memory": b"",
+}
+"""A record of nobody, for whoever needs to see how the codec frames one."""
 
 
-def record_of(donor: Donor, event_id: str, memory: bytes) -> dict[str, Any]:
-    """Return the ``donor-states`` event of a donor.
+def _profile_schema() -> Any:  # noqa: ANN401 - fastavro's parsed schemas are nested JSON
+    schema = without_logical_types(latest_schema("donor-states").load())
+    fields = [field for field in schema["fields"] if field["name"] in PROFILE_FIELDS]
+    return fastavro.parse_schema({"type": "record", "name": "Facts", "fields": fields})
+
+
+_PROFILE_SCHEMA = _profile_schema()
+
+
+def encoded_facts(profile: Event) -> bytes:
+    """Return the fields of a profile that ``donor-states`` carries as they are, in Avro, one after the other."""
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, _PROFILE_SCHEMA, {name: profile[name] for name in PROFILE_FIELDS})
+    return body.getvalue()
+
+
+_NO_FACTS = encoded_facts(UNREGISTERED)
+
+
+def encoded_state(donor: Donor, event_id: str, memory: bytes) -> bytes:
+    """Return the ``donor-states`` event of a donor in Avro, without frame.
+
+    While a donor is erased nothing is in the open fields but the id and the instant: later events wait in ``memory``
+    for a later profile.
 
     Parameters
     ----------
@@ -39,61 +114,41 @@ def record_of(donor: Donor, event_id: str, memory: bytes) -> dict[str, Any]:
         Of the record.
     memory : bytes
         What donor state alone needs: the donor, encoded.
-
-    Returns
-    -------
-    dict
-        While a donor is erased nothing is in its open fields but the id and the instant: later events wait in
-        ``memory`` for a later profile.
     """
     erased = donor.erased_at != NEVER and not donor.profiles
     known = NOBODY if erased else donor
-    profile = known.profiles[0] if known.profiles else UNREGISTERED
+    occurred_at = max(donor.latest_at, donor.erased_at) if erased else donor.latest_at
     counts = responses.tally(known)
+    parts = [
+        _EVENT_ID_LENGTH,
+        event_id.encode(),
+        long(occurred_at),
+        long(donor.donor_id),
+        optional_long(donor.erased_at if erased else None),
+        optional_long(known.profiles[0].occurred_at) + known.profiles[0].facts if known.profiles else NULL + _NO_FACTS,
+        long(min(donations.total(known), TOTAL_MAX)),
+        optional_long(highest(known.whole_blood)),
+        array([long(at) + (TRUE if returned else FALSE) for at, returned in donations.last_apheresis(known)]),
+        optional_long(highest(known.unreturned)),
+        array([text(item) + _last_day(until) for item, until in deferrals.standing(known)]),
+        array([long(request_id) + long(at) for at, request_id in responses.open_promises(known)]),
+        array([long(request_id) + long(at) for at, request_id in responses.asked(known)]),
+        long(counts.n_alerts),
+        long(counts.n_answers),
+        long(counts.n_promises),
+        long(counts.n_kept),
+        _scores(counts),
+        bytes_(memory),
+    ]
+    return b"".join(parts)
+
+
+def _last_day(until: int) -> bytes:
+    return optional_long(None if until == PERMANENT else until)
+
+
+def _scores(counts: responses.Tally) -> bytes:
     availability, _ = beta_mean_sd(AVAILABILITY, counts.n_answers, counts.n_alerts)
     reliability, reliability_sd = beta_mean_sd(RELIABILITY, counts.n_kept, counts.n_promises)
-    return {
-        "event_id": event_id,
-        "occurred_at": max(donor.latest_at, donor.erased_at) if erased else donor.latest_at,
-        "donor_id": donor.donor_id,
-        "erased_at": donor.erased_at if erased else None,
-        "registered_at": profile.occurred_at if known.profiles else None,
-        "blood_group": profile.blood_group,
-        "sex": profile.sex,
-        "born_on": profile.born_on,
-        "weight_kg": profile.weight_kg,
-        "district": profile.district,
-        "h3_cell": profile.h3_cell,
-        "joined_at": profile.joined_at,
-        "contactable": profile.contactable,
-        "apheresis_willing": profile.apheresis_willing,
-        "away_until": profile.away_until,
-        "total_donations": min(donations.total(known), TOTAL_MAX),
-        "last_whole_blood_at": highest(known.whole_blood),
-        "apheresis": [
-            {"given_at": given_at, "red_cells_returned": returned}
-            for given_at, returned in donations.last_apheresis(known)
-        ],
-        "last_unreturned_apheresis_at": highest(known.unreturned),
-        "deferrals": [
-            {"rule_item": item, "until": None if until == PERMANENT else until}
-            for item, until in deferrals.standing(known)
-        ],
-        "promises": [
-            {"request_id": request_id, "promised_at": promised_at}
-            for promised_at, request_id in responses.open_promises(known)
-        ],
-        "asked": [
-            {"request_id": request_id, "responded_at": responded_at}
-            for responded_at, request_id in responses.asked(known)
-        ],
-        "n_alerts": counts.n_alerts,
-        "n_answers": counts.n_answers,
-        "n_promises": counts.n_promises,
-        "n_kept": counts.n_kept,
-        "availability_score": availability,
-        "reliability_score": reliability,
-        "reliability_sd": reliability_sd,
-        "response_time_hours": median_hours(RESPONSE_TIME, counts.sum_of_logs / responses.LOG_UNIT, counts.n_times),
-        "memory": memory,
-    }
+    hours = median_hours(RESPONSE_TIME, counts.sum_of_logs / responses.LOG_UNIT, counts.n_times)
+    return _SCORES.pack(availability, reliability, reliability_sd, hours)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Any, NamedTuple
 
+from hypothesis import strategies as st
+
 from consumers.donor_state import DonorState
 from consumers.topology import Batch, Input
-from hypothesis import strategies as st
 from schemas.codec import Codec
 from schemas.records import Output, Record
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from features.priors import AVAILABILITY, RELIABILITY, RESPONSE_TIME
 from features.rule_items import names_item_52
-
 from tests.unit.donor_state.histories import DAY, Sent
 
 IST = 19_800_000_000
@@ -151,7 +150,7 @@ class Naive:
     def _promises_kept(self) -> tuple[int, int]:
         kept = broken = 0
         for request_id in {one["request_id"] for one in self.responses}:
-            said = {kind: 0 for kind in ("promised", "came", "failed")}
+            said = dict.fromkeys(("promised", "came", "failed"), 0)
 
             def note(kind: str, at: int, said: dict[str, int] = said) -> None:
                 said[kind] = max(said[kind], at)
