@@ -110,7 +110,7 @@ class World:
     sign_off_share: float = 0.03
 
     # Who is asked in the history: not by one policy, so that nothing is learned from the chosen alone. Assumptions.
-    alerts_per_donor_year: float = 4.0
+    alerts_per_donor_year: float = 1.5
     alerts_per_request: int = 16
     policy_share: tuple[tuple[str, float], ...] = (("RANDOM", 0.5), ("NEAREST", 0.3), ("RESPONSIVE", 0.2))
 

@@ -77,7 +77,7 @@ def _problem(models_dir: Path, entry: Entry) -> str | None:
     try:
         _load(models_dir, entry)
     except Fatal as error:
-        return str(error)
+        return str(error).removeprefix(f"{entry.name} {entry.version}: ")
     return None
 
 
