@@ -1,4 +1,4 @@
-"""The wiring: which processor answers to which name, and what it is given.
+"""The wiring: which processor answers to which name, what it is given, and what is told of it.
 
 Everything is imported when it is asked for: recording needs no model, and donor state no database.
 """
@@ -6,11 +6,14 @@ Everything is imported when it is asked for: recording needs no model, and donor
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from schemas.codec import Codec
 from smartblood.settings import Settings
+
+LOOKED_AT_EACH_S = 1.0
 
 
 class Worker(Protocol):
@@ -20,15 +23,23 @@ class Worker(Protocol):
         """Work until ``stop`` is set; then finish or abort what is open, within 10 s."""
 
 
-def work(name: str, settings: Settings, slot: str, stop: threading.Event) -> None:
+def work(
+    name: str, settings: Settings, slot: str, stop: threading.Event, may_begin: Callable[[], bool] = lambda: True
+) -> None:
     """Run one worker of the processor ``name`` until ``stop`` is set.
+
+    It is made ready first: everything is imported and compiled before ``may_begin`` is asked, until it says yes.
 
     Raises
     ------
     Fatal
         If it can't work with these settings.
     """
-    WORKERS[name](settings, slot).run(stop)
+    worker = WORKERS[name](settings, slot)
+    while not may_begin():
+        if stop.wait(0.02):
+            return
+    worker.run(stop)
 
 
 def donor_state(settings: Settings, slot: str) -> Worker:
@@ -36,26 +47,49 @@ def donor_state(settings: Settings, slot: str) -> Worker:
     from consumers.donor_state import DonorState  # noqa: PLC0415 - see the module's docstring
     from smartblood.kafka.client import Cluster  # noqa: PLC0415
     from smartblood.kafka.loop import Loop  # noqa: PLC0415
+    from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
+    from smartblood.metrics import SEEN_IDS_DROPPED  # noqa: PLC0415
 
-    return Loop(DonorState(codec(settings)), Cluster.of(settings), slot)
+    processor = DonorState(codec_of(settings.schema_registry_url))
+    dropped = Growth()
+
+    def look() -> None:
+        SEEN_IDS_DROPPED.labels("donor-state").inc(dropped.since(processor.counts, "event_ids_dropped"))
+
+    return Watched(Loop(processor, Cluster.of(settings), slot), look)
 
 
 def matching(settings: Settings, slot: str) -> Worker:
-    """Return a worker that answers requests with ``matches``."""
+    """Return a worker that answers requests with ``matches``; its kernels are compiled before it begins."""
     from consumers.matching import Matching  # noqa: PLC0415
     from smartblood.kafka.client import Cluster  # noqa: PLC0415
     from smartblood.kafka.loop import Loop  # noqa: PLC0415
+    from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
+    from smartblood.logs import logger  # noqa: PLC0415
+    from smartblood.metrics import INDEX_BYTES, INDEX_DONORS, MODEL_VERSION  # noqa: PLC0415
     from smartblood.registry import load_champion  # noqa: PLC0415
 
     scorer = load_champion(settings.models_dir, "donor_seeker_match")
-    return Loop(Matching(codec(settings), scorer), Cluster.of(settings), slot)
+    processor = Matching(codec_of(settings.schema_registry_url), scorer, timer=time.perf_counter)
+    processor.warm()
+    log = logger(processor="matching", slot=slot)
+    MODEL_VERSION.labels(scorer.name, scorer.version, scorer.sha256, "champion").set(1)
+
+    def look() -> None:
+        INDEX_DONORS.labels("matching", slot).set(processor.index.n_donors)
+        INDEX_BYTES.labels("matching", slot).set(processor.index.n_bytes)
+        while processor.alarms:
+            log.warning("needs a look", what=processor.alarms.pop(0))
+
+    return Watched(Loop(processor, Cluster.of(settings), slot), look)
 
 
 def recording(settings: Settings, slot: str) -> Worker:
     """Return a worker that keeps the record in Postgres."""
+    from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
     from smartblood.storage.recorder import Recorder  # noqa: PLC0415
 
-    return Recorder(settings, slot)
+    return Recorder(settings, slot, codec=codec_of(settings.schema_registry_url))
 
 
 WORKERS: dict[str, Callable[[Settings, str], Worker]] = {
@@ -65,10 +99,44 @@ WORKERS: dict[str, Callable[[Settings, str], Worker]] = {
 }
 
 
-def codec(settings: Settings) -> Codec:
-    """Return the codec, with the schema registry that is set or the project's own ids."""
-    if settings.schema_registry_url is None:
-        return Codec()
-    from smartblood.schema_registry import HttpSchemaRegistry  # noqa: PLC0415
+@dataclass(slots=True)
+class Growth:
+    """How much a count grew since it was last looked at."""
 
-    return Codec(HttpSchemaRegistry(settings.schema_registry_url))
+    _seen: dict[str, int] = field(default_factory=dict)
+
+    def since(self, counts: Mapping[str, int], name: str) -> int:
+        """Return by how much ``counts[name]`` grew since the last call."""
+        before, self._seen[name] = self._seen.get(name, 0), counts.get(name, 0)
+        return self._seen[name] - before
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A worker that is looked at once a second, from a thread of its own, for what only the shell can tell others.
+
+    Parameters
+    ----------
+    worker : Worker
+    look : callable
+        Sets gauges and writes alarms; it reads what the worker has, and changes nothing of it but taking alarms away.
+    """
+
+    worker: Worker
+    look: Callable[[], None]
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set."""
+        done = threading.Event()
+
+        def looking() -> None:
+            while not done.wait(LOOKED_AT_EACH_S):
+                self.look()
+
+        watching = threading.Thread(target=looking, name="looks-at-worker", daemon=True)
+        watching.start()
+        try:
+            self.worker.run(stop)
+        finally:
+            done.set()
+            watching.join()

@@ -70,7 +70,8 @@ class Supervisor:
     say : callable
         Is told, in a line, what happened.
     command : sequence of str
-        What a worker is started with; its name is added.
+        What a worker is started with; ``--last-words``, a file for the line that says why it can't work, ``--begin``, a
+        file whose being there lets it begin, and its name are added.
     """
 
     workers: Sequence[tuple[str, str]]
@@ -81,11 +82,17 @@ class Supervisor:
     was_ready: bool = False
     _children: list[Child] = field(default_factory=list)
 
-    def start(self) -> None:
-        """Start all workers, without waiting for them."""
+    def start(self, *, held: bool = False) -> None:
+        """Start all workers, without waiting for them; ``held`` ones get ready and begin when they are let go."""
+        if not held:
+            self.let_go()
         self._children = [Child(name, slot) for name, slot in self.workers]
         for child in self._children:
             self._start(child, time.monotonic())
+
+    def let_go(self) -> None:
+        """Let the workers begin."""
+        self._begin_file.touch()
 
     def tick(self) -> None:
         """Look after the workers once: bury who died, start who is due.
@@ -108,7 +115,8 @@ class Supervisor:
     def unready(self) -> Iterable[str]:
         """Return the workers that don't answer records now, by name and slot."""
         ready = ready_workers(of_all_processes(self.metrics_folder)())
-        late = [
+        late = ["starting"] if not self._children else []
+        late += [
             child.label for child in self._children if child.process is None or (child.name, child.slot) not in ready
         ]
         self.was_ready = self.was_ready or not late
@@ -154,14 +162,28 @@ class Supervisor:
         # The child finds the same code as this process, installed or not.
         here = str(Path(smartblood.__file__).parents[1])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-        child.process = children.spawn([*self.command, child.name], env=environment)
+        self._last_words(child).unlink(missing_ok=True)
+        files = ("--last-words", self._last_words(child), "--begin", self._begin_file)
+        argv: list[str | Path] = [*self.command, *files, child.name]
+        child.process = children.spawn(argv, env=environment)
         child.started_at_s = at_s
+
+    @property
+    def _begin_file(self) -> Path:
+        return self.metrics_folder / "begin"
+
+    def _last_words(self, child: Child) -> Path:
+        return self.metrics_folder / f"{child.name}-{child.slot}.last-words"
 
     def _bury(self, child: Child, process: subprocess.Popen[bytes], at_s: float) -> None:
         code = process.returncode
-        if code == FATAL and not self.was_ready:
-            message = f"{child.label} can't work; the line above says why"
-            raise Fatal(message)
+        why = ""
+        if code == FATAL:
+            words = self._last_words(child)
+            why = words.read_text("utf-8") if words.is_file() else "the lines above say why"
+            if not self.was_ready:
+                message = f"{child.label} can't work: {why}"
+                raise Fatal(message)
         mark_process_dead(process.pid, path=str(self.metrics_folder))  # type: ignore[no-untyped-call]
         child.process = None
         settled = at_s - child.started_at_s >= SETTLED_AFTER_S
@@ -173,4 +195,5 @@ class Supervisor:
             child.wait_s = min(LONGEST_WAIT_S, max(FIRST_WAIT_S, 2 * child.wait_s)) if child.n_restarts else 0.0
         child.start_again_at_s = at_s + child.wait_s
         died = f"died by signal {-code}" if code < 0 else f"ended with {code}"
+        died += f" ({why})" if why else ""
         self.say(f"{child.label} {died}: started again {f'in {child.wait_s:.1f} s' if child.wait_s else 'at once'}")

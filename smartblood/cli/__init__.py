@@ -52,7 +52,17 @@ class Commands(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)  # noqa: S101 - the table is ours
+        _show_variables(command)
         return command
+
+
+def _show_variables(command: click.Command) -> None:
+    """Let every flag's help name its variable: the setting's, or one made of the command's and its own name."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            parameter.show_envvar = True
+    for part in getattr(command, "commands", {}).values():
+        _show_variables(part)
 
 
 def _is_there(name: str) -> bool:
@@ -61,7 +71,12 @@ def _is_there(name: str) -> bool:
 
 @click.group(
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True},
+    context_settings={
+        "auto_envvar_prefix": "SMARTBLOOD",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    },
 )
 @click.version_option(package_name="smartblood-stream")
 def smartblood() -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 import click
 
 from smartblood.cli.options import CONNECTING, SERVING, with_settings
+from smartblood.cli.reach import await_broker
+from smartblood.errors import Fatal
 from smartblood.settings import Settings
+
+BROKER_WITHIN_S = 30.0
+"""Where broker and processors are started together, the broker needs its time; later it is waited for without end."""
 
 NAMES = ("donor-state", "matching", "recording")
 
@@ -31,6 +37,7 @@ def run(names: tuple[str, ...], workers: int, settings: Settings) -> None:
     One worker of one name runs in this process. More run as child processes, each with a slot of its own, and are
     started again when they die. SIGTERM stops cleanly within 10 s.
     """
+    await_broker(settings, within_s=BROKER_WITHIN_S)
     if len(set(names)) == 1 and workers == 1:
         _run_alone(names[0], settings)
         return
@@ -40,16 +47,25 @@ def run(names: tuple[str, ...], workers: int, settings: Settings) -> None:
 
 @click.command(hidden=True)
 @click.argument("name", type=click.Choice(NAMES))
+@click.option("--last-words", type=click.Path(path_type=Path), help="File for the line that says why it can't work.")
+@click.option("--begin", type=click.Path(path_type=Path), help="File whose being there lets it begin.")
 @with_settings(*CONNECTING, *SERVING)
-def worker(name: str, settings: Settings) -> None:
-    """Run one worker; its supervisor serves its metrics."""
+def worker(name: str, last_words: Path | None, begin: Path | None, settings: Settings) -> None:
+    """Run one worker; its supervisor serves its metrics, and says why it can't work."""
     from smartblood.logs import configure  # noqa: PLC0415 - quick help
     from smartblood.processors import work  # noqa: PLC0415
     from smartblood.stopping import stop_event  # noqa: PLC0415
 
     configure(settings.log_format, level=settings.log_level)
-    with stop_event() as stop:
-        work(name, settings, settings.slot_of(1, 1), stop)
+    try:
+        with stop_event() as stop:
+            may_begin = (lambda: True) if begin is None else begin.exists
+            work(name, settings, settings.slot_of(1, 1), stop, may_begin)
+    except Fatal as error:
+        if last_words is None:
+            raise
+        last_words.write_text(str(error), "utf-8")
+        sys.exit(error.exit_code)
 
 
 def _run_alone(name: str, settings: Settings) -> None:

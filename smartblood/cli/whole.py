@@ -15,14 +15,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 import click
 
-from smartblood.errors import Fatal
+from smartblood.cli.reach import await_broker
+from smartblood.errors import Fatal, Retryable
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
+    from smartblood.local.machine import Machine
     from smartblood.stopping import Stop
     from smartblood.supervisor import Supervisor
 
 NAMES = ("donor-state", "matching", "recording")
+BROKER_WITHIN_S = 10.0
 READY_WITHIN_S = 300.0
 """A matcher that takes in millions of donors needs its time."""
 
@@ -81,34 +84,41 @@ def started(settings: Settings, stop: Stop, *, data: Path | None = None, n_worke
 
         configure(settings.log_format, level=settings.log_level)
         log = logger()
-        supervisors: list[Supervisor] = []
+        pairs = [(name, settings.slot_of(n, n_workers)) for name in NAMES for n in range(1, n_workers + 1)]
+        supervisor = Supervisor(pairs, settings, metrics_folder, log.warning)
         probes = Probes(
-            settings.metrics_address,
-            registries=of_all_processes(metrics_folder),
-            unready=lambda: supervisors[0].unready() if supervisors else ["starting"],
+            settings.metrics_address, registries=of_all_processes(metrics_folder), unready=supervisor.unready
         )
         with stop.at_once():
             stack.enter_context(probes)
-            found = stack.enter_context(machine.running(settings, data))
-            _prepare(found.settings)
-        pairs = [(name, settings.slot_of(n, n_workers)) for name in NAMES for n in range(1, n_workers + 1)]
-        supervisor = Supervisor(pairs, found.settings, metrics_folder, log.warning)
-        supervisors.append(supervisor)
-        stack.callback(supervisor.stop)
-        supervisor.start()
+            if settings.kafka_bootstrap_servers:
+                await_broker(settings, within_s=BROKER_WITHIN_S)
+            here = stack.enter_context(machine.Machine(settings, data))
+            # Workers import and compile while broker and database start; they begin when topics and tables are there.
+            supervisor.settings = here.settings
+            stack.callback(supervisor.stop)
+            supervisor.start(held=True)
+            _prepare(here)
+        supervisor.let_go()
         _await_ready(supervisor, stop)
         log.info("ready", after_s=round(time.monotonic() - began_at_s, 2), metrics=f"{probes.url}/metrics")
-        yield Whole(found.settings, probes.url, supervisor)
+        yield Whole(here.settings, probes.url, supervisor)
 
 
-def _prepare(settings: Settings) -> None:
+def _prepare(here: Machine) -> None:
     """Make topics and tables what they should be."""
-    from smartblood import storage  # noqa: PLC0415
-    from smartblood.kafka import topics  # noqa: PLC0415
+    from smartblood.kafka.topics import ensure  # noqa: PLC0415
+    from smartblood.storage import upgrade  # noqa: PLC0415
 
-    assert settings.database_url is not None  # noqa: S101 - the machine has one
-    topics.ensure(settings)
-    storage.upgrade(settings.database_url)
+    here.await_database()
+    assert here.settings.database_url is not None  # noqa: S101 - the machine has one
+    try:
+        upgrade(here.settings.database_url)
+    except Retryable as error:
+        message = f"Postgres doesn't answer ({error}); start it, or set SMARTBLOOD_DATABASE_URL to one that runs"
+        raise Fatal(message) from error
+    here.await_broker()
+    ensure(here.settings)
 
 
 def _await_ready(supervisor: Supervisor, stop: Stop) -> None:

@@ -7,28 +7,20 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from smartblood.errors import Fatal
 from smartblood.settings import Settings
 
+if TYPE_CHECKING:
+    from smartblood.local.broker import LocalBroker
+    from smartblood.local.postgres import LocalPostgres
 
-@dataclass(frozen=True, slots=True)
+
 class Machine:
-    """Where broker and database are, whoever started them.
-
-    ``settings`` have both addresses; ``kafka_is_local`` and ``database_is_local`` say which were started here.
-    """
-
-    settings: Settings
-    kafka_is_local: bool
-    database_is_local: bool
-
-
-@contextmanager
-def running(settings: Settings, folder: Path | None = None) -> Iterator[Machine]:
-    """Start what no address is set for, side by side, and stop it in the end.
+    """Starts what no address is set for, side by side, and stops it in the end.
 
     Parameters
     ----------
@@ -37,39 +29,65 @@ def running(settings: Settings, folder: Path | None = None) -> Iterator[Machine]
     folder : Path, optional
         Keeps the data between runs; without one the data is thrown away in the end.
 
-    Raises
-    ------
-    Fatal
-        If one of them can't be started, or the folder is in use.
+    Attributes
+    ----------
+    settings : Settings
+        With both addresses, once it was entered; broker and database may not answer yet.
     """
-    with ExitStack() as stack:
-        if settings.kafka_bootstrap_servers and settings.database_url:
-            yield Machine(settings, kafka_is_local=False, database_is_local=False)
-            return
-        place = stack.enter_context(_folder(folder))
-        changes = {}
-        broker = postgres = None
-        if not settings.kafka_bootstrap_servers:
-            from smartblood.local.broker import LocalBroker  # noqa: PLC0415 - they may not be installed
 
-            broker = LocalBroker(place / "kafka")
-            stack.callback(broker.stop)
+    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
+        self.settings = settings
+        self._folder = folder
+        self._stack = ExitStack()
+        self._broker: LocalBroker | None = None
+        self._postgres: LocalPostgres | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to start them.
+
+        Raises
+        ------
+        Fatal
+            If one of them can't be started, or the folder is in use.
+        """
+        with ExitStack() as stack:
+            if not (self.settings.kafka_bootstrap_servers and self.settings.database_url):
+                self._begin(stack, stack.enter_context(_folder(self._folder)))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what was started here."""
+        self._stack.close()
+
+    def await_database(self) -> None:
+        """Wait until the database answers, where it was started here."""
+        if self._postgres is not None:
+            self._postgres.await_ready()
+
+    def await_broker(self) -> None:
+        """Wait until the broker answers, where it was started here."""
+        if self._broker is not None:
+            self._broker.await_ready()
+
+    def _begin(self, stack: ExitStack, place: Path) -> None:
+        if not self.settings.kafka_bootstrap_servers:
+            from smartblood.local.broker import LocalBroker  # noqa: PLC0415 - it may not be installed
+
+            self._broker = broker = LocalBroker(place / "kafka")
+            # What is thrown away needs no order, and a broker takes seconds to put its own.
+            stack.callback(broker.kill if self._folder is None else broker.stop)
             broker.begin()
-            changes["kafka_bootstrap_servers"] = broker.bootstrap_servers
-        if not settings.database_url:
+            self.settings = self.settings.changed(kafka_bootstrap_servers=broker.bootstrap_servers)
+        if not self.settings.database_url:
             from smartblood.local.postgres import LocalPostgres  # noqa: PLC0415
 
-            postgres = LocalPostgres(place / "postgres")
+            self._postgres = postgres = LocalPostgres(place / "postgres")
             stack.callback(postgres.stop)
-            postgres.start()
-            changes["database_url"] = postgres.url
-        if broker is not None:
-            broker.await_ready()
-        yield Machine(
-            settings.changed(**changes),
-            kafka_is_local=broker is not None,
-            database_is_local=postgres is not None,
-        )
+            postgres.begin()
+            self.settings = self.settings.changed(database_url=postgres.url)
 
 
 @contextmanager

