@@ -1,0 +1,106 @@
+"""Fitting trees and their calibration; seeded, on one thread, so that the same examples give the same bytes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from smartblood.registry.scorer import BETA, ISOTONIC, Calibration
+from smartblood.training.judging import log_loss
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+PROBABILITY_MIN = 1e-4
+"""An isotonic step at 0 or 1 would claim a certainty that no finite number of examples gives."""
+
+
+def fit_trees(rows: Floats, gave: Flags, features: tuple[str, ...], *, parameters: dict[str, Any], seed: int) -> str:
+    """Fit trees and return LightGBM's text.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (n, n_features)
+    gave : ndarray of bool, shape (n,)
+    parameters : dict
+        LightGBM's, ``n_trees`` among them.
+    """
+    data = lightgbm.Dataset(rows, gave.astype(np.int8), feature_name=list(features), params={"verbose": -1})
+    fixed = {
+        "objective": "binary",
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "seed": seed,
+        "verbose": -1,
+    }
+    own = dict(parameters)
+    n_trees = own.pop("n_trees")
+    text: str = lightgbm.train({**own, **fixed}, data, n_trees).model_to_string()
+    return text
+
+
+def fit_calibration(raw: Floats, gave: Flags, seed: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """Choose between beta and isotonic calibration, and fit the better one on all that is given.
+
+    The choice is made by log loss on halves that were not fitted on: a coin decides who lies in which.
+
+    Parameters
+    ----------
+    raw : ndarray of float64, shape (n,)
+        Raw scores: logits.
+    gave : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    tuple of (dict, dict)
+        What ``Calibration`` takes, and the log loss of each kind.
+    """
+    half = np.random.default_rng([seed, 4]).random(raw.size) < 0.5
+    losses = {}
+    for kind, fit in _FITS.items():
+        loss = 0.0
+        for one in (half, ~half):
+            probability = Calibration(fit(raw[one], gave[one])).probabilities(raw[~one])
+            loss += log_loss(gave[~one], probability) * float(np.mean(~one))
+        losses[kind] = loss
+    best = min(losses, key=losses.__getitem__)
+    return _FITS[best](raw, gave), losses
+
+
+def fit_beta(raw: Floats, gave: Flags) -> dict[str, Any]:
+    """Fit a beta calibration; a term that would turn the order round is left out.
+
+    References
+    ----------
+    Kull, Silva Filho and Flach, "Beta calibration", AISTATS 2017.
+    """
+    columns = np.stack([-np.logaddexp(0, -raw), np.logaddexp(0, raw)], axis=1)  # ln p, -ln(1 - p)
+    kept = [0, 1]
+    while kept:
+        fitted = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(columns[:, kept], gave)
+        if (fitted.coef_[0] >= 0).all():
+            weights = dict(zip(kept, fitted.coef_[0].tolist(), strict=True))
+            return {"kind": BETA, "a": weights.get(0, 0.0), "b": weights.get(1, 0.0), "c": float(fitted.intercept_[0])}
+        kept.remove(kept[int(np.argmin(fitted.coef_[0]))])
+    share = (float(np.count_nonzero(gave)) + 0.5) / (gave.size + 1)
+    return {"kind": BETA, "a": 0.0, "b": 0.0, "c": math.log(share / (1 - share))}
+
+
+def fit_isotonic(raw: Floats, gave: Flags) -> dict[str, Any]:
+    """Fit an isotonic calibration: the levels' middles, joined by straight lines, so that few scores are equal."""
+    fitted = IsotonicRegression(y_min=PROBABILITY_MIN, y_max=1 - PROBABILITY_MIN, out_of_bounds="clip")
+    level = fitted.fit_transform(raw, gave.astype(float))
+    order = np.argsort(raw, kind="stable")
+    levels, first = np.unique(level[order], return_index=True)
+    middles = np.array([part.mean() for part in np.split(raw[order], first[1:])])
+    return {"kind": ISOTONIC, "raw": middles.tolist(), "probability": levels.tolist()}
+
+
+_FITS = {BETA: fit_beta, ISOTONIC: fit_isotonic}
