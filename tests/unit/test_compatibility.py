@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.compatibility import COMPONENTS, GROUPS, group_text, preference_classes, tier, tiers_for, why_nobody
@@ -197,6 +197,7 @@ def test_preference_classes_are_tier_then_place_then_reserve(group, component, s
     assert classes(group=group, component=component, signed_off=signed_off) == expected
 
 
+@settings(deadline=None)
 @given(
     group=st.sampled_from(GROUPS),
     component=st.sampled_from(COMPONENTS),

@@ -212,7 +212,7 @@ any_facts = st.builds(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=200, deadline=None)
 @given(any_facts, st.sampled_from(["RED_CELLS", "PLATELETS"]), near_instants | edges)
 def test_the_span_says_what_a_verdict_at_any_instant_says(facts, component, at):
     from_at, until_at = eligible_span(facts, procedure_of(component), INDIA_2020)
@@ -224,6 +224,7 @@ def test_the_span_says_what_a_verdict_at_any_instant_says(facts, component, at):
         assert asked.eligible_at == (expected if expected < until_at and from_at < NEVER else None)
 
 
+@settings(deadline=None)
 @given(st.lists(any_facts, max_size=20))
 def test_columns_say_what_single_donors_say(facts):
     columns = columns_of(facts, INDIA_2020)

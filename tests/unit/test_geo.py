@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from h3.api import basic_int as h3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.geo import cell_centre, distance_km, is_cell_of_resolution_8
@@ -18,6 +18,7 @@ def test_a_known_distance():
     assert distance_km(0, 0, 0, 180) == pytest.approx(np.pi * 6371.0088)
 
 
+@settings(deadline=None)
 @given(latitudes, longitudes, latitudes, longitudes)
 def test_distances_agree_with_the_vectors_between(latitude, longitude, latitude_2, longitude_2):
     def vector(lat, lon):
@@ -31,6 +32,7 @@ def test_distances_agree_with_the_vectors_between(latitude, longitude, latitude_
     assert there[0] == pytest.approx(expected, abs=1e-3)
 
 
+@settings(deadline=None)
 @given(st.floats(8, 13), st.floats(74, 78), st.integers(0, 15))
 def test_cells_of_resolution_8_alone_are_taken(latitude, longitude, resolution):
     cell = h3.latlng_to_cell(latitude, longitude, resolution)

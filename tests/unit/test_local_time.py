@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.local_time import (
@@ -26,6 +26,7 @@ days = st.integers((date.min - EPOCH).days + 1, (date.max - EPOCH).days - 1)
 instants = st.integers(0, 4_000_000_000_000_000)  # the zone was another one before 1945
 
 
+@settings(deadline=None)
 @given(instants)
 def test_local_time_is_that_of_kolkata(at_us):
     local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).astimezone(KOLKATA)
@@ -35,6 +36,7 @@ def test_local_time_is_that_of_kolkata(at_us):
     assert is_weekend(at_us) == (local.weekday() >= 5)
 
 
+@settings(deadline=None)
 @given(days)
 def test_a_day_begins_where_the_day_before_ends(day):
     assert local_day(start_of_day(day)) == day
@@ -42,6 +44,7 @@ def test_a_day_begins_where_the_day_before_ends(day):
     assert start_of_day(day + 1) - start_of_day(day) == DAY_US
 
 
+@settings(deadline=None)
 @given(days)
 def test_days_are_those_of_the_calendar(day):
     on = EPOCH + timedelta(days=day)
@@ -50,6 +53,7 @@ def test_days_are_those_of_the_calendar(day):
     assert text_of_day(day) == f"{on.day} {on:%B} {on.year}"
 
 
+@settings(deadline=None)
 @given(st.dates(max_value=date(9900, 1, 1)), st.integers(0, 90))
 def test_birthdays_are_the_same_date_of_another_year(born_on, age):
     try:

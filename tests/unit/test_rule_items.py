@@ -1,7 +1,7 @@
 """Which deferrals name item 52."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.rule_items import kept_item, names_item_52
@@ -71,12 +71,14 @@ def test_item_52_is_not_named(text):
     assert kept_item(text) == text
 
 
+@settings(deadline=None)
 @given(first=st.integers(1, 104), last=st.integers(1, 104), dash=st.sampled_from(["-", " - ", "–", " to "]))
 def test_a_range_names_what_lies_within_it(first, last, dash):
     low, high = min(first, last), max(first, last)
     assert names_item_52(f"items {low}{dash}{high}") == (low <= 52 <= high)
 
 
+@settings(deadline=None)
 @given(items=st.lists(st.integers(1, 104), min_size=1), comma=st.sampled_from([",", ", ", " and ", "; ", "/"]))
 def test_a_list_names_its_members_alone(items, comma):
     assert names_item_52("items " + comma.join(map(str, items))) == (52 in items)
