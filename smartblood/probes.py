@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import struct
+import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,9 +13,10 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Metric, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from smartblood.errors import Fatal
 from smartblood.local.ports import LOOPBACK, free_port, is_free
@@ -21,6 +24,10 @@ from smartblood.settings import host_and_port
 
 PORT = 9464
 """Where metrics are served on loopback unless an address is set, or this port is taken."""
+
+N_TRIES = 5
+UNREADABLE = (OSError, RuntimeError, ValueError, struct.error)
+"""What reading a file raises while its owner makes or enlarges it."""
 
 READY_GAUGE = "smartblood_ready"
 
@@ -37,10 +44,42 @@ def of_all_processes(folder: Path) -> Registries:
 
     def read() -> CollectorRegistry:
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]
+        registry.register(_Files(folder))
         return registry
 
     return read
+
+
+class _Files(Collector):
+    """The metrics that processes keep as files, read while they are written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics of all files; a file that can't be read now is waited for, then left out."""
+        for _ in range(N_TRIES):
+            try:
+                return _merged(self._paths())
+            except UNREADABLE:
+                time.sleep(0.005)
+        return _merged([path for path in self._paths() if _is_readable(path)])
+
+    def _paths(self) -> list[Path]:
+        # A process that dies as it makes its file leaves an empty one for ever.
+        return [path for path in self._folder.glob("*.db") if path.stat().st_size > 0]
+
+
+def _merged(paths: list[Path]) -> Iterable[Metric]:
+    return list(MultiProcessCollector.merge([str(path) for path in paths]))  # type: ignore[no-untyped-call]
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        _merged([path])
+    except UNREADABLE:
+        return False
+    return True
 
 
 def ready_workers(registry: CollectorRegistry) -> set[tuple[str, str]]:

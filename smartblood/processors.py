@@ -23,25 +23,6 @@ class Worker(Protocol):
         """Work until ``stop`` is set; then finish or abort what is open, within 10 s."""
 
 
-def work(
-    name: str, settings: Settings, slot: str, stop: threading.Event, may_begin: Callable[[], bool] = lambda: True
-) -> None:
-    """Run one worker of the processor ``name`` until ``stop`` is set.
-
-    It is made ready first: everything is imported and compiled before ``may_begin`` is asked, until it says yes.
-
-    Raises
-    ------
-    Fatal
-        If it can't work with these settings.
-    """
-    worker = WORKERS[name](settings, slot)
-    while not may_begin():
-        if stop.wait(0.02):
-            return
-    worker.run(stop)
-
-
 def donor_state(settings: Settings, slot: str) -> Worker:
     """Return a worker that folds events of donors into ``donor-states``."""
     from consumers.donor_state import DonorState  # noqa: PLC0415 - see the module's docstring
@@ -92,7 +73,7 @@ def recording(settings: Settings, slot: str) -> Worker:
     return Recorder(settings, slot, codec=codec_of(settings.schema_registry_url))
 
 
-WORKERS: dict[str, Callable[[Settings, str], Worker]] = {
+MAKERS: dict[str, Callable[[Settings, str], Worker]] = {
     "donor-state": donor_state,
     "matching": matching,
     "recording": recording,

@@ -25,7 +25,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
     """A Postgres that all tests share; each keeps to a database of its own."""
-    with LocalPostgres(tmp_path_factory.mktemp("postgres")) as running:
+    with LocalPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as running:
         yield running
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -53,14 +55,17 @@ def run(names: tuple[str, ...], workers: int, settings: Settings) -> None:
 def worker(name: str, last_words: Path | None, begin: Path | None, settings: Settings) -> None:
     """Run one worker; its supervisor serves its metrics, and says why it can't work."""
     from smartblood.logs import configure  # noqa: PLC0415 - quick help
-    from smartblood.processors import work  # noqa: PLC0415
+    from smartblood.processors import MAKERS  # noqa: PLC0415
     from smartblood.stopping import stop_event  # noqa: PLC0415
 
     configure(settings.log_format, level=settings.log_level)
     try:
+        made = MAKERS[name](settings, settings.slot_of(1, 1))
+        while begin is not None and not begin.exists():
+            time.sleep(0.02)
+        # Until here there was nothing to be put in order, and SIGTERM ended the process on the spot.
         with stop_event() as stop:
-            may_begin = (lambda: True) if begin is None else begin.exists
-            work(name, settings, settings.slot_of(1, 1), stop, may_begin)
+            made.run(stop)
     except Fatal as error:
         if last_words is None:
             raise
@@ -71,8 +76,8 @@ def worker(name: str, last_words: Path | None, begin: Path | None, settings: Set
 def _run_alone(name: str, settings: Settings) -> None:
     from smartblood.logs import configure, logger  # noqa: PLC0415 - quick help
     from smartblood.probes import Probes, of_this_process, ready_workers  # noqa: PLC0415
-    from smartblood.processors import work  # noqa: PLC0415
-    from smartblood.stopping import stop_event  # noqa: PLC0415
+    from smartblood.processors import MAKERS  # noqa: PLC0415
+    from smartblood.stopping import Stopped, stop_event  # noqa: PLC0415
 
     configure(settings.log_format, level=settings.log_level)
     slot = settings.slot_of(1, 1)
@@ -80,9 +85,11 @@ def _run_alone(name: str, settings: Settings) -> None:
     def unready() -> list[str]:
         return [] if (name, slot) in ready_workers(of_this_process()) else [f"{name}/{slot}"]
 
-    with stop_event() as stop, Probes(settings.metrics_address, unready=unready) as probes:
+    with stop_event() as stop, suppress(Stopped), Probes(settings.metrics_address, unready=unready) as probes:
+        with stop.at_once():
+            made = MAKERS[name](settings, slot)
         logger(processor=name, slot=slot).info("running", metrics=f"{probes.url}/metrics")
-        work(name, settings, slot, stop)
+        made.run(stop)
 
 
 def _run_supervised(pairs: list[tuple[str, str]], settings: Settings) -> None:

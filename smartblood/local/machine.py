@@ -84,7 +84,7 @@ class Machine:
         if not self.settings.database_url:
             from smartblood.local.postgres import LocalPostgres  # noqa: PLC0415
 
-            self._postgres = postgres = LocalPostgres(place / "postgres")
+            self._postgres = postgres = LocalPostgres(place / "postgres", durable=self._folder is not None)
             stack.callback(postgres.stop)
             postgres.begin()
             self.settings = self.settings.changed(database_url=postgres.url)

@@ -48,10 +48,13 @@ class LocalPostgres:
         A folder of its own, made where it isn't.
     port : int, optional
         Where it listens on loopback; a free port unless given, the same one after every restart.
+    durable : bool
+        Whether it outlives the machine's crash, too; its own crash and restart it outlives in any case.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+    def __init__(self, folder: Path, *, port: int | None = None, durable: bool = True) -> None:
         self.folder = folder.resolve()
+        self._settings = SETTINGS | ({} if durable else {"fsync": "off", "full_page_writes": "off"})
         self._port = port
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -104,7 +107,7 @@ class LocalPostgres:
             refuse_busy(self._port, "the local Postgres")
         try:
             self._prepare()
-            options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+            options = [f"--{name}={value}" for name, value in self._settings.items()]
             self.process = self._spawn([_programs() / "postgres", "-D", self._data, "-p", str(self._port), *options])
         except OSError as error:
             message = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
@@ -11,7 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
 from smartblood.errors import Fatal
-from smartblood.probes import Probes, ready_workers
+from smartblood.probes import Probes, of_all_processes, ready_workers
 
 
 def get(url):
@@ -51,3 +54,13 @@ def test_only_workers_whose_gauge_is_one_are_ready():
     gauge.labels("matching", "a").set(1)
     gauge.labels("matching", "b").set(0)
     assert ready_workers(registry) == {("matching", "a")}
+
+
+def test_a_file_that_its_owner_left_empty_or_half_written_hides_no_other(tmp_path):
+    program = "from smartblood.metrics import READY; READY.labels('matching', 'a').set(1)"
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    (tmp_path / "counter_1.db").write_bytes(b"")
+    (tmp_path / "gauge_livemostrecent_2.db").write_bytes(b"\x40\0\0\0\0\0\0\0\xff\xff\0\0" + bytes(100))
+    (tmp_path / "histogram_3.db").write_bytes(b"\x40\0")
+    assert ready_workers(of_all_processes(tmp_path)()) == {("matching", "a")}
