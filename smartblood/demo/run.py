@@ -98,9 +98,12 @@ def _tell(plan: Plan, cluster: Cluster, codec: Codec, sight: Sight, progress: Pr
         _go_on(stop)
         progress.update(living, completed=n_done)
 
+    say = progress.console.print if not progress.console.is_terminal else _nothing
+    say(f"Simulating {plan.days} days of {plan.donors:,} donors …")
     world = World(n_donors=plan.donors, history_days=plan.days)
     history = simulate(world, plan.seed, time.time_ns() // 1_000, on_day=on_day)
     events = list(history.events())
+    say(f"Publishing their {len(events):,} events …")
     publishing = progress.add_task("Publishing their events", total=len(events))
     taking_in = progress.add_task("Taking them in (donor-state, exactly once)", total=len(events))
     indexing = progress.add_task("Indexing donors (matching)", total=plan.donors)
@@ -112,6 +115,7 @@ def _tell(plan: Plan, cluster: Cluster, codec: Codec, sight: Sight, progress: Pr
                 _go_on(stop)
                 progress.update(publishing, completed=n)
     progress.update(publishing, completed=len(events))
+    say("Waiting until donor-state and matching have taken them in …")
     give_up_s = time.monotonic() + CAUGHT_UP_WITHIN_S
     while True:
         _go_on(stop)
@@ -175,6 +179,10 @@ def _reason(headers: dict[str, bytes]) -> str:
 def _all(tail: Tail) -> Iterator[Record]:
     while records := tail.read(0.5):
         yield from records
+
+
+def _nothing(_: str) -> None:
+    """Say nothing: the bars do."""
 
 
 def _go_on(stop: threading.Event) -> None:
