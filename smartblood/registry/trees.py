@@ -228,9 +228,10 @@ def _compiled(trees: list[_Tree], n_features: int) -> Trees:
 def _reachable(tree: _Tree, node: int, feature: int, thresholds: NDArray[np.float64]) -> NDArray[np.uint64]:
     """Leaves below ``node`` for each bin of ``feature``, the last being NaN, whatever the other features are."""
     n_bins = len(thresholds) + 2
-    if node < 0 or not tree.feature:
-        leaf = ~node if node < 0 else 0
-        return np.full(n_bins, 1 << leaf, np.uint64)
+    if node < 0:
+        return np.full(n_bins, 1 << ~node, np.uint64)
+    if feature not in tree.feature:
+        return np.full(n_bins, (1 << len(tree.value)) - 1, np.uint64)
     left = _reachable(tree, tree.left[node], feature, thresholds)
     right = _reachable(tree, tree.right[node], feature, thresholds)
     if tree.feature[node] != feature:

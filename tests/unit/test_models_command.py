@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from smartblood.settings import MODELS_DIR
+
+
+def run(*arguments):
+    program = [sys.executable, "-m", "smartblood", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def models_dir(tmp_path):
+    return shutil.copytree(MODELS_DIR, tmp_path / "models")
+
+
+def test_models_list_marks_the_default_and_tells_the_digest(models_dir):
+    said = run("models", "list", "--models-dir", str(models_dir))
+    assert said.returncode == 0
+    mark, name, version, digest, *_ = said.stdout.split()
+    assert (mark, name) == ("*", "donor_seeker_match")
+    assert (models_dir / name / version / "model.joblib").exists()
+    assert len(digest) == 64
+
+
+def test_models_verify_says_yes_by_0_no_by_1_and_couldnt_by_3(models_dir):
+    yes = run("models", "verify", "--models-dir", str(models_dir))
+    assert (yes.returncode, yes.stderr) == (0, "")
+    assert "as it should be" in yes.stdout
+
+    artefact = next(models_dir.rglob("model.joblib"))
+    artefact.write_bytes(artefact.read_bytes()[:-1])
+    no = run("models", "verify", "--models-dir", str(models_dir))
+    assert no.returncode == 1
+    assert "has the digest" in no.stdout
+
+    (models_dir / "model_map.json").unlink()
+    could_not = run("models", "verify", "--models-dir", str(models_dir))
+    assert could_not.returncode == 3
+    assert len(could_not.stderr.splitlines()) == 1
+
+
+def test_train_says_where_a_world_is_too_small(tmp_path):
+    said = run("train", "donor_seeker_match", "--donors", "500", "--days", "90", "--out", str(tmp_path))
+    assert said.returncode == 3
+    assert "give more --donors or --days" in said.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_takes_only_models_that_it_can_make():
+    assert run("train", "crystal_ball").returncode == 2
