@@ -78,7 +78,7 @@ class Found(NamedTuple):
     n_askable : int
         All of them.
     to_score : Askable
-        Of each class that the list reaches, the best by the cut, unordered; distances to 2 decimals.
+        Of each class that the list reaches, the best by the cut, unordered.
     everybody : Askable or None
         All askable donors within reach, where that was wanted.
     """
@@ -105,6 +105,7 @@ class Reach:
     def __init__(self, index: DonorIndex, rules: ReachRules) -> None:
         self._index = index
         self._rules = rules
+        self._rings = {critical: _rings(rules, critical=critical) for critical in (False, True)}
         self._askable = Askable(np.empty(1 << 12, np.int32), np.empty(1 << 12), np.empty(1 << 12, np.int8))
 
     def find(
@@ -125,10 +126,10 @@ class Reach:
             Whether all askable donors are wanted too, not only those to score.
         """
         rules = self._rules
-        rings = [ring for ring in rules.rings_km if not critical or ring <= rules.ring_km_critical]
+        n_rings, rings_km = self._rings[critical]
         limits = Limits(
-            rings_km=np.array([*rings, *rules.wide_rings_km]),
-            n_rings=len(rings),
+            rings_km=rings_km,
+            n_rings=n_rings,
             n_enough=rules.n_enough(top_k),
             n_enough_wide=units,
             n_wanted=rules.n_wanted(top_k),
@@ -149,6 +150,12 @@ class Reach:
         )
 
     def _taken(self, picks: NDArray[np.int64]) -> Askable:
-        """Copy out of the room, which the next search writes over; distances as the record has them."""
+        """Copy out of the room, which the next search writes over."""
         row, km, preference = self._askable
-        return Askable(row[picks], np.round(km[picks], 2), preference[picks])
+        return Askable(row[picks], km[picks], preference[picks])
+
+
+def _rings(rules: ReachRules, *, critical: bool) -> tuple[int, NDArray[np.float64]]:
+    """Return how many rings there are, and after them the wide ones, in kilometres."""
+    rings = [ring for ring in rules.rings_km if not critical or ring <= rules.ring_km_critical]
+    return len(rings), np.array([*rings, *rules.wide_rings_km])

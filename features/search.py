@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from features.geo import EARTH_RADIUS_KM
-from features.index.columns import APHERESIS_WILLING, CONTACTABLE, LAST, LIVE, NO_ENGAGEMENT, PROMISE
+from features.index.columns import APHERESIS_WILLING, CONTACTABLE, LAST, LIVE, NO_ENGAGEMENT, PROMISE, Engagements
 from features.index.donor_index import IndexView
 
 NEAR = 1e-12
@@ -117,6 +117,25 @@ class Tally(NamedTuple):
     of_class: NDArray[np.int64]
 
 
+class Filter(NamedTuple):
+    """What decides whether a donor may be asked.
+
+    Parameters
+    ----------
+    wanted : int
+        Flags that an askable donor has.
+    flags, from_at, until_at, away_until, engaged : ndarray
+        Columns; the span is that of the component.
+    """
+
+    wanted: int
+    flags: NDArray[np.uint8]
+    from_at: NDArray[np.int64]
+    until_at: NDArray[np.int64]
+    away_until: NDArray[np.int32]
+    engaged: NDArray[np.int32]
+
+
 class Ring(NamedTuple):
     """What lies farther than ``inner_km`` and not farther than ``outer_km`` from a place; radians, and cosines of both.
 
@@ -160,42 +179,18 @@ def _ring(latitude: float, longitude: float, inner_km: float, outer_km: float) -
 
 
 @njit(cache=True)
-def _km_to(index: IndexView, place: int, ring: Ring) -> float:
-    return haversine_km(ring.latitude, ring.longitude, index.places.latitude[place], index.places.longitude[place])
-
-
-@njit(cache=True)
-def _lies_in(index: IndexView, place: int, ring: Ring) -> bool:
-    places = index.places
-    cosine = places.x[place] * ring.x + places.y[place] * ring.y + places.z[place] * ring.z
+def _lies_in(ring: Ring, cosine: float, latitude: float, longitude: float) -> bool:
+    """Tell whether a place lies in the ring: by its cosine alone, but for those within a hair of an edge."""
     if cosine < ring.outer_cos - NEAR or cosine > ring.inner_cos + NEAR:
         return False
     if cosine > ring.outer_cos + NEAR and cosine < ring.inner_cos - NEAR:
         return True
-    return ring.inner_km < _km_to(index, place, ring) <= ring.outer_km
+    return ring.inner_km < haversine_km(ring.latitude, ring.longitude, latitude, longitude) <= ring.outer_km
 
 
 @njit(cache=True)
-def _is_eligible(index: IndexView, row: int, question: Question) -> bool:
-    columns = index.columns
-    if question.apheresis:
-        return bool(columns.apheresis_from[row] <= question.at and question.required_by < columns.apheresis_until[row])
-    return bool(columns.whole_blood_from[row] <= question.at and question.required_by < columns.whole_blood_until[row])
-
-
-@njit(cache=True)
-def _is_askable(index: IndexView, row: int, question: Question, limits: Limits) -> bool:
-    """Tell whether a donor who is alive, compatible and eligible may also be asked."""
-    columns = index.columns
-    flags = columns.flags[row]
-    if not flags & CONTACTABLE or (question.apheresis and not flags & APHERESIS_WILLING):
-        return False
-    if columns.away_until[row] >= question.local_day:
-        return False
-    entry = columns.engaged[row]
-    if entry == NO_ENGAGEMENT:
-        return True
-    engagements = index.engagements
+def _is_free(engagements: Engagements, entry: int, question: Question, limits: Limits) -> bool:
+    """Tell whether a donor's promises and askings, the first at ``entry``, leave the donor free for this request."""
     while True:
         of_this_request = engagements.request_id[entry] == question.request_id
         if engagements.mark[entry] & PROMISE:
@@ -217,6 +212,46 @@ def _twice_as_long(askable: Askable) -> Askable:
 
 
 @njit(cache=True)
+def _filter(index: IndexView, question: Question) -> Filter:
+    columns = index.columns
+    wanted = LIVE | CONTACTABLE | (APHERESIS_WILLING if question.apheresis else 0)
+    if question.apheresis:
+        from_at, until_at = columns.apheresis_from, columns.apheresis_until
+    else:
+        from_at, until_at = columns.whole_blood_from, columns.whole_blood_until
+    return Filter(wanted, columns.flags, from_at, until_at, columns.away_until, columns.engaged)
+
+
+@njit(cache=True)
+def _look_at_rows(
+    facts: Filter,
+    engagements: Engagements,
+    question: Question,
+    limits: Limits,
+    rows: tuple[int, int],
+    found: Askable,
+    n_found: int,
+) -> tuple[int, int]:
+    """Write the askable ones of donors who are all of one place and group; return how many, and the eligible.
+
+    There must be room for all of them.
+    """
+    n_eligible = 0
+    for row in range(rows[0], rows[1]):
+        flags = facts.flags[row]
+        if not flags & LIVE or facts.from_at[row] > question.at or facts.until_at[row] <= question.required_by:
+            continue
+        n_eligible += 1
+        if flags & facts.wanted != facts.wanted or facts.away_until[row] >= question.local_day:
+            continue
+        entry = facts.engaged[row]
+        if entry == NO_ENGAGEMENT or _is_free(engagements, entry, question, limits):
+            found.row[n_found] = row
+            n_found += 1
+    return n_found, n_eligible
+
+
+@njit(cache=True)
 def _look_at_sorted(
     index: IndexView,
     ring: Ring,
@@ -226,38 +261,38 @@ def _look_at_sorted(
     askable: Askable,
     n_askable: int,
 ) -> tuple[Askable, int]:
-    columns, segments = index.columns, index.segments
+    # Arrays in locals: a tuple of thirty that is handed on for each donor costs more than the donor.
+    facts, engagements = _filter(index, question), index.engagements
+    x, y, z = index.places.x, index.places.y, index.places.z
+    latitude, longitude = index.places.latitude, index.places.longitude
+    first, n_live_of_place, group, start, n_live = index.segments
     counts, of_class = tally
-    n_sorted_places = len(segments.n_live_of_place)
-    latitudes = index.places.latitude[:n_sorted_places]
     width = ring.outer_km / EARTH_RADIUS_KM + 1e-9
-    first = np.searchsorted(latitudes, ring.latitude - width)
-    last = np.searchsorted(latitudes, ring.latitude + width)
-    for place in range(first, last):
-        if not _lies_in(index, place, ring):
+    latitudes = latitude[: len(n_live_of_place)]
+    begin = np.searchsorted(latitudes, ring.latitude - width)
+    end = np.searchsorted(latitudes, ring.latitude + width)
+    for place in range(begin, end):
+        cosine = x[place] * ring.x + y[place] * ring.y + z[place] * ring.z
+        if not _lies_in(ring, cosine, latitude[place], longitude[place]):
             continue
-        counts[0] += segments.n_live_of_place[place]
+        counts[0] += n_live_of_place[place]
         km = -1.0
-        for segment in range(segments.first[place], segments.first[place + 1]):
-            preference = question.classes[segments.group[segment]]
+        for segment in range(first[place], first[place + 1]):
+            preference = question.classes[group[segment]]
             if preference < 0:
                 continue
-            counts[1] += segments.n_live[segment]
-            for row in range(segments.start[segment], segments.start[segment + 1]):
-                if not columns.flags[row] & LIVE or not _is_eligible(index, row, question):
-                    continue
-                counts[2] += 1
-                if not _is_askable(index, row, question, limits):
-                    continue
-                if km < 0:
-                    km = _km_to(index, place, ring)
-                if n_askable == len(askable.row):
-                    askable = _twice_as_long(askable)
-                askable.row[n_askable] = row
-                askable.km[n_askable] = km
-                askable.preference[n_askable] = preference
-                n_askable += 1
-                of_class[preference] += 1
+            counts[1] += n_live[segment]
+            rows = (start[segment], start[segment + 1])
+            while n_askable + rows[1] - rows[0] > len(askable.row):
+                askable = _twice_as_long(askable)
+            n, n_eligible = _look_at_rows(facts, engagements, question, limits, rows, askable, n_askable)
+            counts[2] += n_eligible
+            if n > n_askable and km < 0:
+                km = haversine_km(ring.latitude, ring.longitude, latitude[place], longitude[place])
+            askable.km[n_askable:n] = km
+            askable.preference[n_askable:n] = preference
+            of_class[preference] += n - n_askable
+            n_askable = n
     return askable, n_askable
 
 
@@ -271,28 +306,30 @@ def _look_at_tail(
     askable: Askable,
     n_askable: int,
 ) -> tuple[Askable, int]:
-    columns = index.columns
+    facts, engagements = _filter(index, question), index.engagements
+    x, y, z = index.places.x, index.places.y, index.places.z
+    latitude, longitude = index.places.latitude, index.places.longitude
+    cell, group = index.columns.cell, index.columns.group
     counts, of_class = tally
+    while n_askable + index.n_rows - index.n_sorted > len(askable.row):
+        askable = _twice_as_long(askable)
     for row in range(index.n_sorted, index.n_rows):
-        if not columns.flags[row] & LIVE or not _lies_in(index, columns.cell[row], ring):
+        place = cell[row]
+        cosine = x[place] * ring.x + y[place] * ring.y + z[place] * ring.z
+        if not facts.flags[row] & LIVE or not _lies_in(ring, cosine, latitude[place], longitude[place]):
             continue
         counts[0] += 1
-        preference = question.classes[columns.group[row]]
+        preference = question.classes[group[row]]
         if preference < 0:
             continue
         counts[1] += 1
-        if not _is_eligible(index, row, question):
-            continue
-        counts[2] += 1
-        if not _is_askable(index, row, question, limits):
-            continue
-        if n_askable == len(askable.row):
-            askable = _twice_as_long(askable)
-        askable.row[n_askable] = row
-        askable.km[n_askable] = _km_to(index, columns.cell[row], ring)
-        askable.preference[n_askable] = preference
-        n_askable += 1
-        of_class[preference] += 1
+        n, n_eligible = _look_at_rows(facts, engagements, question, limits, (row, row + 1), askable, n_askable)
+        counts[2] += n_eligible
+        if n > n_askable:
+            askable.km[n_askable] = haversine_km(ring.latitude, ring.longitude, latitude[place], longitude[place])
+            askable.preference[n_askable] = preference
+            of_class[preference] += 1
+            n_askable = n
     return askable, n_askable
 
 
@@ -333,11 +370,16 @@ def _best_of_class(
         return members
     columns = index.columns
     worth, donor = np.empty(n_of_class), np.empty(n_of_class, np.int64)
+    availability, reliability, donor_id = columns.availability, columns.reliability, columns.donor_id
+    km, nearness = -1.0, 0.0
     for j in range(n_of_class):
         row = askable.row[members[j]]
-        nearness = math.exp(-askable.km[members[j]] / CUT_DISTANCE_KM)
-        worth[j] = columns.availability[row] * columns.reliability[row] * nearness
-        donor[j] = columns.donor_id[row]
+        # Those of one place stand side by side.
+        if askable.km[members[j]] != km:
+            km = askable.km[members[j]]
+            nearness = math.exp(-km / CUT_DISTANCE_KM)
+        worth[j] = availability[row] * reliability[row] * nearness
+        donor[j] = donor_id[row]
     heap = np.arange(n_scored)
     for i in range(n_scored // 2 - 1, -1, -1):
         _sink(worth, donor, heap, n_scored, i)

@@ -22,7 +22,7 @@ from features.scoring import Scorer
 from features.search import Askable, Question
 from features.vectors import MATCH_FEATURES, URGENCY_LEVEL, match_rows
 
-SCORE_DECIMALS = 6
+SCORE_DECIMALS, DISTANCE_DECIMALS = 6, 2
 
 
 class Offers(NamedTuple):
@@ -256,7 +256,7 @@ def _joined(parts: Sequence[Askable]) -> _Candidates:
     return _Candidates(
         np.repeat(np.arange(len(parts)), lengths),
         np.concatenate([np.empty(0, np.int32), *(part.row for part in parts)]),
-        np.concatenate([np.empty(0), *(part.km for part in parts)]),
+        np.round(np.concatenate([np.empty(0), *(part.km for part in parts)]), DISTANCE_DECIMALS),
         np.concatenate([np.empty(0, np.int8), *(part.preference for part in parts)]),
     )
 
@@ -277,4 +277,4 @@ def _left_out(
     """Return rows and distances of the askable donors of a class who aren't in the list, by donor id."""
     out = np.flatnonzero((everybody.preference == preference) & ~np.isin(everybody.row, in_list))
     out = out[np.argsort(index.columns.donor_id[everybody.row[out]])]
-    return everybody.row[out], everybody.km[out]
+    return everybody.row[out], np.round(everybody.km[out], DISTANCE_DECIMALS)

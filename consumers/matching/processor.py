@@ -10,6 +10,7 @@ from consumers.matching.following import DonorFollower
 from consumers.matching.matcher import Matched, Matcher
 from consumers.matching.memory import TOPIC as STORE
 from consumers.matching.memory import RequestMemory, Statement, memory_of
+from consumers.matching.warming import warm_up
 from consumers.topology import Batch, Input, Topology
 from consumers.validation import checked, not_null
 from features.districts import DISTRICT_NAMES
@@ -163,6 +164,13 @@ class Matching:
     def follow(self, records: Sequence[Record]) -> list[str]:
         """Take ``donor-states`` into the index; return a line for each record that breaks the contract."""
         return self._follower.follow(records)
+
+    def warm(self) -> None:
+        """Compile what is compiled at first use, so that the first request doesn't wait for it.
+
+        Neither the index nor the memory is touched: a processor of its own is put through it.
+        """
+        warm_up(Matching(self._codec, self._scorer), self._codec)
 
     def _take_in(
         self, inputs: Sequence[Input]

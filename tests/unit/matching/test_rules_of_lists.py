@@ -269,3 +269,11 @@ def test_what_cannot_be_read_of_donor_states_alarms_and_changes_nothing():
     world.driver.send("donor-states", "x", state(3))
     assert donors_of(world.answer(request())) == [1]
     assert len(world.driver.alarms) == 5
+
+
+def test_warming_up_answers_a_request_and_leaves_nothing_behind():
+    world = World(state(1))
+    world.matching.warm()
+    assert len(world.scorer.calls) == 1
+    assert world.matching.index.n_donors == 0
+    assert world.answer(request())["wave"] == 1
