@@ -7,9 +7,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from smartblood.local.broker import LocalBroker
 from smartblood.local.postgres import LocalPostgres
+
+settings.register_profile("shared machine", deadline=None)  # how long an example takes says nothing here
+settings.load_profile("shared machine")
 
 for name in [name for name in os.environ if name.startswith("SMARTBLOOD_")]:
     del os.environ[name]  # what the developer has set is not what is tested
