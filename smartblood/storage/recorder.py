@@ -266,7 +266,7 @@ class Recorder:
 
         retrying = Retrying(
             retry=retry_if_exception_type(Retryable),
-            wait=wait_exponential_jitter(initial=0.1, max=BACKOFF_S_MAX, jitter=0.1),
+            wait=wait_exponential_jitter(multiplier=0.1, max=BACKOFF_S_MAX, jitter=0.1),
             stop=stop_when_event_set(self._stop),
             sleep=sleep,
             before_sleep=self._say_waiting,
