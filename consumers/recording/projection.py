@@ -21,6 +21,7 @@ TOPOLOGY = Topology(
     sources=(
         "blood-request-created",
         "blood-request-closed",
+        "donation-recorded",
         "donor-responded",
         "donor-states",
         "matches",
@@ -50,6 +51,8 @@ class Projection:
         self._projections: Mapping[str, Callable[[Record, Event], tuple[Row, ...]]] = {
             "blood-request-created": lambda _, event: (request_row(event),),
             "blood-request-closed": lambda _, event: (closing_row(event),),
+            # It leaves no row yet: read, so that what is refused is found here too.
+            "donation-recorded": lambda _, __: (),
             "donor-responded": lambda _, event: () if (row := response_row(event)) is None else (row,),
             "donor-states": lambda record, event: donor_rows(record, event, rules),
             "matches": lambda _, event: (wave_of(event, names),),

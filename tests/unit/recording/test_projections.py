@@ -27,7 +27,8 @@ def rows_of(topic, of, **place):
 def test_every_source_is_projected_and_named_by_the_catalogue_as_read_by_recording():
     for topic in TOPOLOGY.sources:
         assert "recording" in topics()[topic].read_by
-        assert rows_of(topic, event(topic))
+        if topic != "donation-recorded":  # read to be refused where it is invalid, without a row of its own
+            assert rows_of(topic, event(topic))
 
 
 def test_a_request_has_the_texts_of_the_contract():
