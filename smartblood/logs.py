@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -18,6 +21,8 @@ from schemas.catalogue import topics
 from schemas.records import Record
 
 LogFormat = Literal["console", "json"]
+
+SAID_AGAIN_AFTER_S = 10.0
 
 
 def configure(log_format: LogFormat = "console", *, level: str = "info", stream: TextIO | None = None) -> None:
@@ -56,14 +61,33 @@ def place(record: Record) -> dict[str, Any]:
 
 
 class ClientLog:
-    """Takes librdkafka's own log lines (it asks for ``log`` alone) into ours."""
+    """Takes librdkafka's own log lines (it asks for ``log`` alone) into ours, a few of each kind.
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
+    A broker that is away makes each connection say so many times a second; one line in ten seconds says as much.
+
+    Parameters
+    ----------
+    log : logger
+        Where lines go.
+    clock : callable
+        Monotonic seconds.
+    """
+
+    def __init__(self, log: FilteringBoundLogger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
+        self._clock = clock
+        self._said_at: dict[str, float] = {}
+        self._n_left_out: Counter[str] = Counter()
 
     def log(self, level: int, text: str, *arguments: object) -> None:
-        """Write one line of librdkafka's."""
-        self._log.log(level, "kafka client", said=text % arguments if arguments else text)
+        """Write one line of librdkafka's, unless one of its kind was just written."""
+        kind, now = str(arguments[0]) if arguments else text, self._clock()
+        if now - self._said_at.get(kind, -SAID_AGAIN_AFTER_S) < SAID_AGAIN_AFTER_S:
+            self._n_left_out[kind] += 1
+            return
+        self._said_at[kind] = now
+        left_out = {"n_left_out": self._n_left_out.pop(kind)} if kind in self._n_left_out else {}
+        self._log.log(level, "kafka client", said=text % arguments if arguments else text, **left_out)
 
 
 def _shared() -> list[Processor]:

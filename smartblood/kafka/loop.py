@@ -370,7 +370,7 @@ class Loop:
         if error.code() in FORBIDDEN:
             self._fatal = Fatal(f"Kafka refuses us: {error.str()}: grant the right, or set other credentials")
         else:
-            self._log.info("kafka client", said=error.str())
+            self._log.debug("kafka client", said=error.str())  # its log says the same, less often
 
     def _on_stats(self, statistics: str) -> None:
         self._gauges.lag(statistics, self._cluster)

@@ -44,3 +44,20 @@ def test_librdkafkas_lines_come_out_as_ours() -> None:
     logs.configure("json", stream=out)
     logs.ClientLog(logs.logger()).log(30, "%s: %s", "FAIL", "broker down")
     assert json.loads(out.getvalue())["said"] == "FAIL: broker down"
+
+
+def test_what_librdkafka_says_again_and_again_is_said_once_in_a_while() -> None:
+    out, now = io.StringIO(), [0.0]
+    logs.configure("json", stream=out)
+    log = logs.ClientLog(logs.logger(), clock=lambda: now[0])
+    for second in range(25):
+        now[0] = float(second)
+        log.log(40, "%s [%s] %s", "FAIL", "thread", f"refused {second}")
+        log.log(40, "%s [%s] %s", "OTHER", "thread", "else")
+    said = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["said"] for line in said if "FAIL" in line["said"]] == [
+        "FAIL [thread] refused 0",
+        "FAIL [thread] refused 10",
+        "FAIL [thread] refused 20",
+    ]
+    assert said[-1]["n_left_out"] == 9

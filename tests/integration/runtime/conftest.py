@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from smartblood.local.broker import LocalBroker
 from tests.integration.runtime.world import World
 
+logging.getLogger("kafka").setLevel(logging.ERROR)
+
 
 @pytest.fixture
-def world(broker, topic_prefix) -> World:
-    return World(broker.bootstrap_servers, topic_prefix)
+def world(broker, topic_prefix, tmp_path) -> World:
+    return World(broker.bootstrap_servers, topic_prefix, tmp_path)
 
 
 @pytest.fixture

@@ -22,8 +22,10 @@ STEPS = (
 )
 
 
-def test_killed_at_each_step_and_again_while_restoring(broker, topic_prefix) -> None:
-    worlds = {step: World(broker.bootstrap_servers, f"{topic_prefix}{number}.") for number, step in enumerate(STEPS)}
+def test_killed_at_each_step_and_again_while_restoring(broker, topic_prefix, tmp_path) -> None:
+    worlds = {
+        step: World(broker.bootstrap_servers, f"{topic_prefix}{number}.", tmp_path) for number, step in enumerate(STEPS)
+    }
     for world in worlds.values():
         world.send_some(60)
     dying = [
@@ -76,8 +78,8 @@ def test_a_worker_stopped_until_it_was_given_up_adds_nothing_when_it_wakes(world
             assert sleeper.poll() is None, "it goes on as a member like any other"
 
 
-def test_broker_killed_and_restarted_under_load(own_broker, topic_prefix) -> None:
-    world = World(own_broker.bootstrap_servers, topic_prefix)
+def test_broker_killed_and_restarted_under_load(own_broker, topic_prefix, tmp_path) -> None:
+    world = World(own_broker.bootstrap_servers, topic_prefix, tmp_path)
     with world.worker("w0", "--records-max", "5") as worker:
         for _ in range(3):
             world.send_some(40)

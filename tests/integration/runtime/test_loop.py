@@ -9,6 +9,7 @@ import time
 import pytest
 
 from consumers.forwarding import home_partition
+from smartblood.kafka.client import Cluster
 from tests.integration.runtime.world import N_PARTITIONS, World, wait_until
 
 pytestmark = pytest.mark.broker
@@ -108,7 +109,7 @@ def test_a_release_that_fails_on_everything_stops_and_drains_nothing(world: Worl
     world.flush()
     with world.worker() as worker:
         assert worker.wait(30) == 3
-        assert b"go back to the release before" in worker.stderr.read()
+        assert b"go back to the release before" in world.said.read_bytes()
     assert world.records("dead-letters") == []
 
 
@@ -121,7 +122,7 @@ def test_of_two_workers_with_one_slot_one_stops_and_says_why(world: World) -> No
             assert time.monotonic() < until
         gone = first if first.poll() is not None else second
         assert gone.returncode == 3
-        assert b"SMARTBLOOD_SLOT" in gone.stderr.read()
+        assert b"SMARTBLOOD_SLOT" in world.said.read_bytes()
         world.send_some(12)
         world.wait_answered(60)
         world.assert_exactly_once()
@@ -145,9 +146,8 @@ def test_partitions_are_shared_out_by_number_and_move_with_their_memory(world: W
 
 
 def test_a_worker_waits_for_a_broker_that_is_not_there_and_stops_when_told(world: World) -> None:
-    nowhere = World.__new__(World)
-    nowhere.cluster = type(world.cluster)("127.0.0.1:9", "x.")
-    with nowhere.worker() as worker:
+    world.cluster = Cluster("127.0.0.1:9", "x.")
+    with world.worker() as worker:
         time.sleep(3)
         assert worker.poll() is None
         worker.send_signal(signal.SIGTERM)
@@ -155,8 +155,7 @@ def test_a_worker_waits_for_a_broker_that_is_not_there_and_stops_when_told(world
 
 
 def test_missing_topics_stop_with_what_to_do(world: World) -> None:
-    nowhere = World.__new__(World)
-    nowhere.cluster = type(world.cluster)(world.cluster.bootstrap_servers, "no-such-prefix.")
-    with nowhere.worker() as worker:
+    world.cluster = Cluster(world.cluster.bootstrap_servers, "no-such-prefix.")
+    with world.worker() as worker:
         assert worker.wait(20) == 3
-        assert b"topics create" in worker.stderr.read()
+        assert b"topics create" in world.said.read_bytes()

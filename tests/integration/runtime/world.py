@@ -35,11 +35,12 @@ def wait_until(true: Callable[[], bool], within_s: float = 45.0) -> None:
 class World:
     """Topics under a prefix, and what is done with them."""
 
-    def __init__(self, bootstrap: str, prefix: str) -> None:
+    def __init__(self, bootstrap: str, prefix: str, folder: Path) -> None:
         self.cluster = Cluster(bootstrap, prefix)
+        self.said = folder / f"{prefix}said.log"
         self.n_sent: defaultdict[str, int] = defaultdict(int)
-        self._producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": 4_000_000})
-        self.workers: list[subprocess.Popen[bytes]] = []
+        settings = {"bootstrap.servers": bootstrap, "message.max.bytes": 4_000_000, "enable.idempotence": True}
+        self._producer = Producer(settings)
         names = [*TOPOLOGY.sources, "donor-states", "dead-letters"]
         self._create([NewTopic(prefix + name, N_PARTITIONS, 1, config=_config(name)) for name in names])
 
@@ -86,7 +87,7 @@ class World:
         return subprocess.Popen(
             [*command, self.cluster.prefix, slot, *arguments],
             cwd=ROOT,
-            stderr=subprocess.PIPE,
+            stderr=self.said.open("ab"),
         )
 
     def records(self, topic: str) -> list:
