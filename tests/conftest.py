@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 
@@ -15,8 +17,19 @@ from smartblood.local.postgres import LocalPostgres
 settings.register_profile("shared machine", deadline=None)  # how long an example takes says nothing here
 settings.load_profile("shared machine")
 
+# A folder of this run's own: pytest closes the one that all runs share to other users, whenever a run begins, and
+# Postgres, which root runs as another user, would lose its data.
+FOLDER = tempfile.mkdtemp(prefix="smartblood-tests-")
+os.environ["PYTEST_DEBUG_TEMPROOT"] = FOLDER
+
 for name in [name for name in os.environ if name.startswith("SMARTBLOOD_")]:
     del os.environ[name]  # what the developer has set is not what is tested
+
+
+def pytest_sessionfinish(exitstatus):
+    """Leave the run's files only where a test failed."""
+    if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
