@@ -60,10 +60,14 @@ class Publisher:
             If the broker refused an earlier one.
         """
         value = None if event is None else self._codec.encode(topic, event)
+        self.publish_encoded(topic, key.encode(), value, timestamp_ms)
+
+    def publish_encoded(self, topic: str, key: bytes | None, value: bytes | None, timestamp_ms: int) -> None:
+        """Publish one record as it is; else like ``publish``."""
         name = self._cluster.topic(topic)
         while True:
             try:
-                self._producer.produce(name, value, key.encode(), timestamp=timestamp_ms, on_delivery=self._delivered)
+                self._producer.produce(name, value, key, timestamp=timestamp_ms, on_delivery=self._delivered)
                 break
             except BufferError:
                 self._producer.poll(0.1)

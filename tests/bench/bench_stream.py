@@ -1,0 +1,190 @@
+"""The stream on a real broker: start, latency, donor events, restore. Run by ``make bench``.
+
+``BENCH_DONORS`` makes the world of the restore smaller, ``BENCH_EVENTS`` the load of donor events.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+import pytest
+
+from producers.simulator import World, requests, simulate
+from producers.simulator.published import Published
+from producers.simulator.requests import moved
+from schemas.codec import Codec
+from smartblood.demo.everything import everything_up
+from smartblood.demo.sight import Sight
+from smartblood.kafka import topics
+from smartblood.kafka.client import Cluster
+from smartblood.kafka.publisher import Publisher
+from smartblood.kafka.tail import Tail
+from smartblood.local.broker import LocalBroker
+from smartblood.local.ports import free_port
+from smartblood.settings import Settings
+from tests.bench.kerala import donor_records
+from tests.bench.report import print_table
+
+N_DONORS = int(os.environ.get("BENCH_DONORS", "1000000"))
+N_EVENTS = int(os.environ.get("BENCH_EVENTS", "300000"))
+LATENCY_DONORS, LATENCY_RATE, LATENCY_S, LATENCY_RUNS = 100_000, 100, 20, 3
+DISTRIBUTIONS = ("confluent-kafka", "fastavro", "numpy", "lightgbm")
+
+
+def now_us():
+    return time.time_ns() // 1_000
+
+
+def wait_for(done, within_s, what):
+    give_up_s = time.monotonic() + within_s
+    while not done():
+        assert time.monotonic() < give_up_s, f"{what}: not within {within_s} s"
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(settings, *arguments):
+    """Processors as a child process, with their metrics; ended by SIGTERM."""
+    address = f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "smartblood", "run", *arguments, "--metrics-address", address]
+    child = subprocess.Popen(command, env={**os.environ, **settings.environment()}, stderr=subprocess.DEVNULL)
+    try:
+        yield Sight(address)
+    finally:
+        child.terminate()
+        child.wait(timeout=20)
+
+
+@contextmanager
+def broker(tmp_path):
+    with LocalBroker(tmp_path / "kafka") as local:
+        settings = Settings(kafka_bootstrap_servers=local.bootstrap_servers)
+        topics.ensure(settings)
+        yield settings
+
+
+def test_up(tmp_path):
+    seconds = []
+    for run in range(4):
+        folder = tmp_path / str(run)
+        folder.mkdir()
+        begun_s = time.monotonic()
+        with everything_up(Settings(), folder, lambda: False):
+            seconds.append(time.monotonic() - begun_s)
+    rows = [["", "s"], ["first", f"{seconds[0]:.1f}"], ["median of 3 more", f"{statistics.median(seconds[1:]):.1f}"]]
+    print_table("`smartblood up` from nothing to ready", rows, *DISTRIBUTIONS)
+
+
+def registrations(n_donors):
+    """The profiles of a world, as they would have been registered."""
+    history = simulate(World(n_donors=n_donors, history_days=1), 1, now_us())
+    return [line for line in history.events() if line.topic == "donor-registered"], history.world
+
+
+def test_event_to_match(tmp_path):
+    codec = Codec()
+    with everything_up(Settings(), tmp_path, lambda: False) as addresses:
+        cluster, sight = Cluster(addresses["kafka"]), Sight(addresses["metrics"])
+        lines, world = registrations(LATENCY_DONORS)
+        with Publisher(cluster, codec) as publisher:
+            for line in lines:
+                publisher.publish(*line)
+        wait_for(lambda: sight.total("smartblood_index_donors") >= LATENCY_DONORS, 300, "the index")
+        measure(cluster, codec, world, 0, seconds=5)  # warm
+        runs = [measure(cluster, codec, world, run, seconds=LATENCY_S) for run in range(1, LATENCY_RUNS + 1)]
+    rows = [["run", "requests", "p50 ms", "p90 ms", "p99 ms", "longest ms"]]
+    for number, latencies in enumerate(runs, 1):
+        cuts = statistics.quantiles(latencies, n=100)
+        rows.append(
+            [str(number), str(len(latencies)), *(f"{cuts[p - 1]:.1f}" for p in (50, 90, 99)), f"{max(latencies):.1f}"]
+        )
+    title = f"Event to match: {LATENCY_RATE} requests/s, top 10, {LATENCY_DONORS:,} donors, the whole of `up`"
+    print_table(title, rows, *DISTRIBUTIONS)
+
+
+def measure(cluster, codec, world, run, *, seconds):
+    """Latencies in ms from before a request is published to after its match is read."""
+    n, sent, latencies = LATENCY_RATE * seconds, {}, {}
+    ahead = requests(world, 7 + run, now_us(), 1.0, first_request_id=1 + run * 1_000_000, top_k=10)
+    ready = list(itertools.islice(ahead, n))
+    begun_s = time.perf_counter()
+    with Tail(cluster, ["matches"]) as tail, Publisher(cluster, codec, linger_ms=0) as publisher:
+        while len(latencies) < n:
+            while len(sent) < n and time.perf_counter() >= begun_s + len(sent) / LATENCY_RATE:
+                line = moved(ready[len(sent)], now_us())
+                sent[line.key.encode()] = time.perf_counter()
+                publisher.publish(*line)
+                publisher.poll()
+            for record in tail.read(0.001):
+                if record.key in sent:
+                    latencies[record.key] = (time.perf_counter() - sent[record.key]) * 1_000
+            assert time.perf_counter() < begun_s + seconds + 60, f"{len(latencies)} of {n} answered"
+    return list(latencies.values())
+
+
+def mixed(n_events):
+    history = simulate(World(n_donors=20_000, history_days=730, alerts_per_donor_year=6.0), 1, now_us())
+    return list(itertools.islice(history.events(), n_events))
+
+
+def all_others(n_events):
+    line = next(line for line in mixed(100_000) if line.topic == "donor-responded")
+    for n in range(n_events):
+        event = {**line.event, "donor_id": n, "event_id": f"00000000-0000-4000-8000-{n:012x}"}
+        yield Published(line.topic, str(n), event, line.timestamp_ms)
+
+
+@pytest.mark.parametrize("load", [mixed, all_others], ids=["the simulator's mix", "every event another donor's"])
+def test_donor_events(load, tmp_path, request):
+    lines = list(load(N_EVENTS))
+    n_donors = len({line.key for line in lines})
+    with broker(tmp_path) as settings:
+        with Publisher(Cluster.of(settings), Codec()) as publisher:
+            for line in lines:
+                publisher.publish(*line)
+        with running(settings, "donor-state", "--workers", "2") as sight:
+            seen = []
+
+            def take():
+                seen.append((time.monotonic(), sight.total("smartblood_records_processed_total")))
+                return seen[-1][1] >= len(lines)
+
+            wait_for(take, 300, "donor state")
+    # From a tenth on, when both workers are at work, to the end.
+    begun_s, begun_n = next((at, n) for at, n in seen if n >= len(lines) / 10)
+    rate = (seen[-1][1] - begun_n) / (seen[-1][0] - begun_s)
+    kinds = ", ".join(f"{n:,} {topic}" for topic, n in Counter(line.topic for line in lines).most_common())
+    rows = [
+        ["load", "events", "donors", "events/s"],
+        [request.node.callspec.id, f"{len(lines):,}", f"{n_donors:,}", f"{rate:,.0f}"],
+    ]
+    print_table(f"Donor events through donor-state, exactly once, two workers: {kinds}", rows, *DISTRIBUTIONS)
+
+
+def test_index_restore_from_kafka(tmp_path):
+    with broker(tmp_path) as settings:
+        with Publisher(Cluster.of(settings), Codec()) as publisher:
+            for record in donor_records(N_DONORS):
+                publisher.publish_encoded(record.topic, record.key, record.value, record.timestamp_ms)
+        seconds = []
+        for _ in range(3):
+            begun_s = time.monotonic()
+            with running(settings, "matching") as sight:
+                wait_for(lambda sight=sight: sight.total("smartblood_ready") >= 1, 300, "matching")
+                seconds.append(time.monotonic() - begun_s)
+                assert sight.total("smartblood_index_donors") == N_DONORS
+                size = sight.total("smartblood_index_bytes")
+    rows = [
+        ["", ""],
+        ["process start to ready, median of 3", f"{statistics.median(seconds):.1f} s"],
+        ["runs", ", ".join(f"{one:.1f}" for one in seconds)],
+        ["bytes a donor", f"{size / N_DONORS:.0f}"],
+    ]
+    print_table(f"Index restore of {N_DONORS:,} donors from donor-states on a broker", rows, *DISTRIBUTIONS)
