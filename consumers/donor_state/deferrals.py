@@ -16,6 +16,8 @@ from features.rule_items import UNNAMED, kept_item
 from schemas.records import Event
 
 N_LETTERS_MAX = 120
+N_ITEMS_MAX = 1_000
+"""More than the rules have; what else a donor is deferred for stands without its item, so that nothing lifts it."""
 
 
 @lru_cache(maxsize=1 << 12)
@@ -37,7 +39,7 @@ def state(donor: Donor, deferral: Event, occurred_at: int, event_id: bytes, stat
     item = item_of(deferral["rule_item"])
     until: int | None = deferral["until"]
     last_day = PERMANENT if until is None else until
-    if item == UNNAMED:
+    if item == UNNAMED or (item not in donor.deferrals and len(donor.deferrals) >= N_ITEMS_MAX):
         staircase.state(donor.unnamed, stated_at, last_day)
         return
     lifts = last_day < local_day(occurred_at)

@@ -118,8 +118,8 @@ class Donor:
     requests : dict of int to RequestFacts
     n_alerts, n_answers, n_promises, n_kept, n_times, sum_of_logs : int
         Of requests that are no longer in ``requests``; logarithms of hours in units of 1e-12.
-    seen : bytes
-        Ids of events that may come again; see ``repeats``.
+    seen : list of bytes
+        For each source ids of events that may come again; see ``repeats``.
     """
 
     __slots__ = (
@@ -167,4 +167,4 @@ class Donor:
         self.n_kept = 0
         self.n_times = 0
         self.sum_of_logs = 0
-        self.seen = b""
+        self.seen = [b"", b"", b""]

@@ -17,6 +17,7 @@ from schemas.records import Event, Output, Record
 
 PROFILES, DONATIONS, RESPONSES, STORE = "donor-registered", "donation-recorded", "donor-responded", "donor-states"
 SOURCE = {topic: number for number, topic in enumerate((PROFILES, DONATIONS, RESPONSES))}
+LAST_INSTANT = 2**62
 DAY_US = 86_400_000_000
 
 TOPOLOGY = Topology(
@@ -99,7 +100,7 @@ class DonorState:
             if donor is None:
                 donor = touched[place] = self._donor(*place)
             if event is None:
-                if erase(donor, record.timestamp_ms * 1000):
+                if erase(donor, min(record.timestamp_ms * 1000, LAST_INSTANT)):
                     # two nulls of one instant do the same, wherever they lie
                     answered[place] = f"erased:{donor_id}:{record.timestamp_ms}"
             elif self._take(donor, record, event):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consumers.donor_state import deferrals, donations, staircase
 from consumers.donor_state.donor import Donor, Profile
-from consumers.donor_state.projection import encoded_facts
+from consumers.donor_state.projection import TOTAL_MAX, encoded_facts
 from schemas.records import Event
 
 N_PROFILES_MAX = 4
@@ -39,7 +39,7 @@ def _hold(donor: Donor, event: Event, event_id: bytes, stated_at: int) -> None:
     stamp = (event["occurred_at"], event_id)
     if any(held[:2] >= stamp and held.stated_at >= stated_at for held in donor.profiles):
         return
-    profile = Profile(*stamp, stated_at, event["total_donations"], encoded_facts(event))
+    profile = Profile(*stamp, stated_at, min(event["total_donations"], TOTAL_MAX), encoded_facts(event))
     held = [held for held in donor.profiles if held[:2] > stamp or held.stated_at > stated_at]
     held.append(profile)
     held.sort(key=lambda one: one[:2], reverse=True)

@@ -18,6 +18,7 @@ from schemas.codec import without_logical_types
 from schemas.records import Event
 
 TOTAL_MAX = 2**31 - 1
+"""The largest int of Avro."""
 NOBODY = Donor(0)
 _SCORES = Struct("<4d")
 _EVENT_ID_LENGTH = long(36)

@@ -1,0 +1,88 @@
+"""What is remembered goes into bytes and comes back, to the last bit; and the record is what its schema says."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.donor_state import memory, projection
+from consumers.donor_state.donor import Donor, RequestFacts
+from schemas.catalogue import latest_schema
+from tests.unit.donor_state.histories import CODEC, DAY, START, Runner, Sent, donation, histories, profile
+
+
+def contents(one: object) -> object:
+    """Everything in a donor, however deep."""
+    if isinstance(one, Donor | RequestFacts):
+        return {name: contents(getattr(one, name)) for name in one.__slots__}
+    if isinstance(one, dict):
+        return {key: contents(value) for key, value in one.items()}
+    return one
+
+
+@given(histories(span_days=400, nulls=True, skewed=True))
+@settings(max_examples=150, deadline=None)
+def test_memory_comes_back_as_it_was(history: list[Sent]) -> None:
+    runner = Runner()
+    for written in runner.each(*history):
+        donor = memory.decode(written["memory"])
+        assert memory.encode(donor) == written["memory"]
+        again = memory.decode(memory.encode(donor))
+        assert contents(again) == contents(donor)
+
+
+@given(histories(span_days=60, nulls=True))
+@settings(max_examples=60, deadline=None)
+def test_a_restart_shows_in_nothing(history: list[Sent]) -> None:
+    straight, restarted = Runner(), Runner()
+    for one in history:
+        first = straight.batch(one)
+        second = restarted.batch(one)
+        restarted.restart()
+        assert first == second
+
+
+@given(histories(span_days=60, nulls=True))
+@settings(max_examples=100, deadline=None)
+def test_the_record_is_encoded_as_fastavro_would(history: list[Sent]) -> None:
+    runner = Runner()
+    runner.each(*history)
+    for record in runner.store:
+        assert record.value is not None
+        assert CODEC.encode("donor-states", CODEC.decode("donor-states", record.value)) == record.value
+
+
+def test_the_record_has_the_fields_of_the_newest_schema_in_their_order() -> None:
+    names = [field["name"] for field in latest_schema("donor-states").load()["fields"]]
+    assert [*projection.FIELDS_BEFORE, *projection.PROFILE_FIELDS, *projection.FIELDS_AFTER] == names
+
+
+def test_a_memory_of_a_newer_release_is_not_guessed_at() -> None:
+    encoded = memory.encode(Donor(1))
+    with pytest.raises(memory.UnknownLayout, match="run the release that wrote it"):
+        memory.decode(bytes([memory.VERSION + 1]) + encoded[1:])
+
+
+@given(
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False) | st.none(),
+)
+def test_extreme_numbers_survive(instant: int, total: int, weight_kg: float | None) -> None:
+    runner = Runner()
+    instant = max(min(instant, 2**55), -(2**55))
+    runner.batch(profile(START, 1, last_whole_blood_at=instant, weight_kg=weight_kg, total_donations=total))
+    state = runner.state
+    assert state is not None
+    assert state["last_whole_blood_at"] == memory.decode(state["memory"]).whole_blood[0][1]
+    assert state["weight_kg"] == weight_kg
+    assert state["total_donations"] == min(total, projection.TOTAL_MAX)
+
+
+def test_the_memory_stays_small() -> None:
+    runner = Runner()
+    events = [profile(START, 1), *(donation(START + 100 * n * DAY, 1 + n) for n in range(1, 5))]
+    runner.each(*events)
+    assert runner.state is not None
+    assert len(runner.state["memory"]) < 350
