@@ -101,7 +101,10 @@ def n_to_ask(probabilities: NDArray[np.float64], units: int, certainty: float) -
         for gave in range(units - 1, 0, -1):
             fewer[gave] = fewer[gave] * (1 - p) + fewer[gave - 1] * p
         fewer[0] *= 1 - p
-        if 1.0 - fewer.sum() >= certainty:
+        too_few = 0.0
+        for gave in range(units):
+            too_few += fewer[gave]
+        if 1.0 - too_few >= certainty:
             return n + 1
     return len(probabilities)
 
@@ -133,10 +136,15 @@ def ranked(
     offered = np.empty(len(scored.score), np.int64)
     for i in range(n_requests):
         first = _first(scored, scored.start[i], scored.start[i + 1], n_wanted[i])
+        n = len(first)
         if units_to_fill[i] > 0:
-            first = first[: n_to_ask(scored.score[first], units_to_fill[i], certainty)]
-        start[i + 1] = start[i] + len(first)
-        offered[start[i] : start[i + 1]] = first
+            probabilities = np.empty(n)
+            for j in range(n):
+                probabilities[j] = scored.score[first[j]]
+            n = n_to_ask(probabilities, units_to_fill[i], certainty)
+        start[i + 1] = start[i] + n
+        for j in range(n):
+            offered[start[i] + j] = first[j]
     return start, offered[: start[n_requests]]
 
 

@@ -207,7 +207,8 @@ def _is_free(engagements: Engagements, entry: int, question: Question, limits: L
 def _twice_as_long(askable: Askable) -> Askable:
     n = len(askable.row)
     row, km, preference = np.empty(2 * n, np.int32), np.empty(2 * n, np.float64), np.empty(2 * n, np.int8)
-    row[:n], km[:n], preference[:n] = askable.row, askable.km, askable.preference
+    for i in range(n):  # here and below: loops compile many times faster than slices
+        row[i], km[i], preference[i] = askable.row[i], askable.km[i], askable.preference[i]
     return Askable(row, km, preference)
 
 
@@ -252,6 +253,18 @@ def _look_at_rows(
 
 
 @njit(cache=True)
+def _n_below(sorted_values: NDArray[np.float64], bound: float) -> int:
+    low, high = 0, len(sorted_values)
+    while low < high:
+        middle = (low + high) // 2
+        if sorted_values[middle] < bound:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True)
 def _look_at_sorted(
     index: IndexView,
     ring: Ring,
@@ -269,9 +282,7 @@ def _look_at_sorted(
     counts, of_class = tally
     width = ring.outer_km / EARTH_RADIUS_KM + 1e-9
     latitudes = latitude[: len(n_live_of_place)]
-    begin = np.searchsorted(latitudes, ring.latitude - width)
-    end = np.searchsorted(latitudes, ring.latitude + width)
-    for place in range(begin, end):
+    for place in range(_n_below(latitudes, ring.latitude - width), _n_below(latitudes, ring.latitude + width)):
         cosine = x[place] * ring.x + y[place] * ring.y + z[place] * ring.z
         if not _lies_in(ring, cosine, latitude[place], longitude[place]):
             continue
@@ -289,8 +300,9 @@ def _look_at_sorted(
             counts[2] += n_eligible
             if n > n_askable and km < 0:
                 km = haversine_km(ring.latitude, ring.longitude, latitude[place], longitude[place])
-            askable.km[n_askable:n] = km
-            askable.preference[n_askable:n] = preference
+            for i in range(n_askable, n):
+                askable.km[i] = km
+                askable.preference[i] = preference
             of_class[preference] += n - n_askable
             n_askable = n
     return askable, n_askable
@@ -388,7 +400,9 @@ def _best_of_class(
         if worth[j] > worth[root] or (worth[j] == worth[root] and donor[j] < donor[root]):
             heap[0] = j
             _sink(worth, donor, heap, n_scored, 0)
-    return members[heap]
+    for i in range(n_scored):
+        heap[i] = members[heap[i]]
+    return heap
 
 
 @njit(cache=True)
@@ -404,8 +418,9 @@ def _picks(
         if of_class[preference] == 0:
             continue
         best = _best_of_class(index, askable, n_askable, preference, of_class[preference], limits.n_scored)
-        picks[n_picks : n_picks + len(best)] = best
-        n_picks += len(best)
+        for pick in best:
+            picks[n_picks] = pick
+            n_picks += 1
         n_reached += of_class[preference]
     return picks[:n_picks]
 
@@ -438,7 +453,7 @@ def search(
     """
     latitude, longitude = math.radians(question.latitude), math.radians(question.longitude)
     tally = Tally(np.zeros(3, np.int64), np.zeros(N_CLASSES, np.int64))
-    n_askable = 0
+    n_askable = tally.counts[0]  # none yet; a literal 0 would make numba compile what takes it twice
     reach_km = -1.0
     for i in range(len(limits.rings_km)):
         ring = _ring(latitude, longitude, reach_km, limits.rings_km[i])

@@ -27,6 +27,8 @@ NUMBER, BOOLEAN, DOUBLE, TEXT, LIST = 0, 1, 2, 3, 4
 """Kinds of operations: a varint (int, long or the index of an enum's symbol); a byte; eight bytes; a length and so
 many bytes, skipped; a list of records, whose items' operations follow."""
 
+NAN_BITS = 0x7FF8 << 48
+
 _KINDS = {"int": NUMBER, "long": NUMBER, "boolean": BOOLEAN, "double": DOUBLE, "string": TEXT, "bytes": TEXT}
 
 KIND, OPTIONAL, PLACE, SIZE = 0, 1, 2, 3
@@ -43,7 +45,8 @@ class Decoded(NamedTuple):
         Where this is false, nothing else is said of the body.
     numbers : ndarray of int64, shape (n_number_fields, n)
         Integers, indexes of enums' symbols, booleans.
-    doubles : ndarray of float64, shape (n_double_fields, n)
+    double_bits : ndarray of int64, shape (n_double_fields, n)
+        Their bits: a view as float64 has the numbers.
     starts, n_items : ndarray of int64, shape (n_list_fields, n)
         Where each list begins in ``items``, and how many items it has.
     items : ndarray of int64
@@ -52,7 +55,7 @@ class Decoded(NamedTuple):
 
     is_read: NDArray[np.bool_]
     numbers: NDArray[np.int64]
-    doubles: NDArray[np.float64]
+    double_bits: NDArray[np.int64]
     starts: NDArray[np.int64]
     n_items: NDArray[np.int64]
     items: NDArray[np.int64]
@@ -94,7 +97,7 @@ class ColumnDecoder:
         decoded = Decoded(
             is_read=np.zeros(n, np.bool_),
             numbers=np.empty((len(self.numbers), n), np.int64),
-            doubles=np.empty((len(self.doubles), n), np.float64),
+            double_bits=np.empty((len(self.doubles), n), np.int64),
             starts=np.zeros((len(self.lists), n), np.int64),
             n_items=np.zeros((len(self.lists), n), np.int64),
             # An integer takes at least a byte, so there can't be more of them than bytes.
@@ -166,16 +169,20 @@ def _number(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end:
 
 
 @njit(cache=True)
-def _double(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end: int) -> tuple[float, int]:
+def _double(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
+    """Read the bits of a double or a null; the end is -1 where it is none."""
     if operation[OPTIONAL]:
         branch, at = _varint(body, at, end)
         if at < 0 or branch < 0 or branch > 1:
-            return 0.0, -1
+            return 0, -1
         if branch == 0:
-            return np.nan, at
+            return NAN_BITS, at
     if end - at < 8:
-        return 0.0, -1
-    return body[at : at + 8].copy().view(np.float64)[0], at + 8
+        return 0, -1
+    bits = np.uint64(0)
+    for i in range(8):
+        bits |= np.uint64(body[at + i]) << np.uint64(8 * i)
+    return int(np.int64(bits)), at + 8
 
 
 @njit(cache=True)
@@ -222,7 +229,7 @@ def _decode(
             operation = program[i]
             i += 1
             if operation[KIND] == DOUBLE:
-                decoded.doubles[operation[PLACE], row], at = _double(operation, body, at, end)
+                decoded.double_bits[operation[PLACE], row], at = _double(operation, body, at, end)
             elif operation[KIND] == LIST:
                 decoded.starts[operation[PLACE], row] = n_numbers
                 items = program[i : i + operation[SIZE]]

@@ -97,7 +97,7 @@ class FactReader:
         return probabilities & np.isfinite(double("response_time_hours"))
 
     def _double(self, decoded: Decoded, name: str) -> NDArray[np.float64]:
-        doubles: NDArray[np.float64] = decoded.doubles[self._decoder.doubles[name]]
+        doubles: NDArray[np.float64] = decoded.double_bits[self._decoder.doubles[name]].view(np.float64)
         return doubles
 
     def _number(self, decoded: Decoded, name: str) -> NDArray[np.int64]:
@@ -201,6 +201,19 @@ def _are_cells(h3_cells: NDArray[np.int64], wanted: NDArray[np.bool_]) -> NDArra
 
 
 @njit(cache=True)
+def _nth_latest(given_at: NDArray[np.int64], n: int) -> int:
+    """Return the ``n``-th of instants, the latest being the first; ``NEVER_GAVE`` where there are fewer."""
+    for candidate in given_at:
+        n_later = n_equal = 0
+        for other in given_at:
+            n_later += other > candidate
+            n_equal += other == candidate
+        if n_later < n <= n_later + n_equal:
+            return int(candidate)
+    return NEVER_GAVE
+
+
+@njit(cache=True)
 def _latest(
     items: NDArray[np.int64], starts: NDArray[np.int64], n_items: NDArray[np.int64], limits: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -209,12 +222,10 @@ def _latest(
     last, of_week, of_year = np.full(n, NEVER_GAVE), np.full(n, NEVER_GAVE), np.full(n, NEVER_GAVE)
     for row in range(n):
         if n_items[row] > 0:
-            given_at = np.sort(items[starts[row] : starts[row] + 2 * n_items[row] : 2])
-            last[row] = given_at[-1]
-            if len(given_at) >= limits[0]:
-                of_week[row] = given_at[-limits[0]]
-            if len(given_at) >= limits[1]:
-                of_year[row] = given_at[-limits[1]]
+            given_at = items[starts[row] : starts[row] + 2 * n_items[row] : 2]
+            last[row] = _nth_latest(given_at, 1)
+            of_week[row] = _nth_latest(given_at, limits[0])
+            of_year[row] = _nth_latest(given_at, limits[1])
     return last, of_week, of_year
 
 

@@ -46,7 +46,7 @@ class Segments(NamedTuple):
     n_live_of_place : ndarray of int32, shape (n_sorted_places,)
         Living donors of each place.
     group : ndarray of int8, shape (n_segments,)
-    start : ndarray of int32, shape (n_segments + 1,)
+    start : ndarray of int64, shape (n_segments + 1,)
         First row of each segment.
     n_live : ndarray of int32, shape (n_segments,)
     """
@@ -54,7 +54,7 @@ class Segments(NamedTuple):
     first: NDArray[np.int32]
     n_live_of_place: NDArray[np.int32]
     group: NDArray[np.int8]
-    start: NDArray[np.int32]
+    start: NDArray[np.int64]
     n_live: NDArray[np.int32]
 
 
@@ -99,7 +99,7 @@ def segments_of(cell: NDArray[np.int32], group: NDArray[np.int8], n_places: int)
         first=np.searchsorted(places, np.arange(n_places + 1)).astype(np.int32),
         n_live_of_place=np.bincount(cell, minlength=n_places).astype(np.int32),
         group=group[starts].copy(),
-        start=np.append(starts, len(cell)).astype(np.int32),
+        start=np.append(starts, len(cell)).astype(np.int64),
         n_live=np.diff(np.append(starts, len(cell))).astype(np.int32),
     )
 

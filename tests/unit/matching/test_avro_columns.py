@@ -27,7 +27,7 @@ LISTS = {
 def row_of(decoded, row):
     """What the columns say of one body, field by field."""
     said = {name: int(decoded.numbers[place, row]) for name, place in DECODER.numbers.items()}
-    said |= {name: float(decoded.doubles[place, row]) for name, place in DECODER.doubles.items()}
+    said |= {name: float(decoded.double_bits.view(np.float64)[place, row]) for name, place in DECODER.doubles.items()}
     for name, fields in LISTS.items():
         start, n = (int(part[DECODER.lists[name], row]) for part in (decoded.starts, decoded.n_items))
         said[name] = decoded.items[start : start + n * len(fields)].reshape(n, len(fields)).tolist()
