@@ -42,7 +42,7 @@ class DonorsAsSeen:
     """The donors as a matcher saw them: everything before the offsets that an answer names."""
 
     def __init__(self, states: Iterable[Seen]) -> None:
-        self._states = sorted(states, key=lambda seen: seen.offset)
+        self._states = [(seen, plain(seen.event)) for seen in sorted(states, key=lambda seen: seen.offset)]
         self._known: dict[tuple[tuple[int, int], ...], list[dict[str, Any]]] = {}
 
     def at(self, offsets: list[dict[str, int]]) -> list[dict[str, Any]]:
@@ -50,10 +50,10 @@ class DonorsAsSeen:
         if places not in self._known:
             ends = dict(places)
             latest = {}
-            for seen in self._states:
+            for seen, state in self._states:
                 if seen.offset < ends.get(seen.partition, 0):
-                    latest[seen.key] = seen
-            self._known[places] = [plain(seen.event) for seen in latest.values()]
+                    latest[seen.key] = state
+            self._known[places] = list(latest.values())
         return self._known[places]
 
 

@@ -1,0 +1,214 @@
+"""Load, and what befalls the processes meanwhile; both seeded."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.acceptance.outsider import Outsider
+from tests.acceptance.system import System, Worker
+from tests.acceptance.world import DAY, donation, now_us, ordinary, request, response
+from tests.oracle import worlds
+
+PAST_SESSION_TIMEOUT_S = 8.0
+"""The local broker gives a member up after 6 s."""
+
+
+class Load(threading.Thread):
+    """Publishes donors' events and requests at a steady rate until it is stopped; some strays, some twice.
+
+    Parameters
+    ----------
+    outsider : Outsider
+        Used by this thread alone.
+    seed, n_donors : int
+        Donors are published before anything befalls anybody.
+    rate : float
+        Records a second.
+    """
+
+    def __init__(self, outsider: Outsider, seed: int, n_donors: int, rate: float) -> None:
+        super().__init__(name="load", daemon=True)
+        self._outsider = outsider
+        self._rng = worlds.generator(74, seed)
+        self._n_donors = n_donors
+        self._wait_s = 1 / rate
+        self._halt = threading.Event()
+        self._requests: list[dict] = []
+        self.n_sent = 0
+        self.failure: Exception | None = None
+
+    def publish_donors(self) -> None:
+        for donor_id in range(1, self._n_donors + 1):
+            for topic, event, _ in ordinary(self._rng, donor_id):
+                # Written now: what was written long ago is compacted whenever the broker likes to.
+                self._outsider.send(topic, donor_id, event, stray=donor_id % 5 == 0)
+        self._outsider.flush()
+
+    def run(self) -> None:
+        due = time.monotonic()
+        try:
+            while not self._halt.is_set():
+                self._publish_one()
+                due += self._wait_s
+                time.sleep(max(0.0, due - time.monotonic()))
+            self._outsider.flush()
+        except Exception as error:  # noqa: BLE001 - the test that joins it looks at it
+            self.failure = error
+
+    def stop(self) -> None:
+        self._halt.set()
+        self.join(timeout=150)
+        assert not self.is_alive(), "the broker took nothing more"
+        if self.failure is not None:
+            raise self.failure
+
+    def _publish_one(self) -> None:
+        rng, now = self._rng, now_us()
+        stray = bool(rng.random() < 0.15)
+        luck = rng.random()
+        self.n_sent += 1
+        if luck < 0.6:
+            donor_id = int(rng.integers(1, self._n_donors + 1))
+            topic, event = self._of_donor(donor_id, now - int(rng.integers(0, 10)) * DAY)
+            self._outsider.send(topic, donor_id, event, stray=stray)
+            return
+        if luck < 0.9 or not self._requests:
+            event = request(rng, len(self._requests) + 1, at=now)
+            self._requests.append(event)
+        elif luck < 0.95:
+            event = self._requests[int(rng.integers(0, len(self._requests)))]  # again
+        else:
+            event = dict(self._requests[int(rng.integers(0, len(self._requests)))])
+            event |= {"event_id": worlds.event_id(rng), "occurred_at": now, "units_required": int(rng.integers(3, 6))}
+            event["required_by"] = now + DAY // 4
+        self._outsider.send("blood-request-created", event["request_id"], event, stray=stray)
+
+    def _of_donor(self, donor_id: int, at: int) -> tuple[str, dict]:
+        rng = self._rng
+        if rng.random() < 0.3:
+            outcome = str(worlds.pick(rng, ["COMPLETED", "CANCELLED", "NO_SHOW"]))
+            return "donation-recorded", donation(rng, donor_id, at, outcome=outcome)
+        said = str(worlds.pick(rng, ["NOTIFIED", "ACCEPTED", "DECLINED", "EXPIRED", "ARRIVED"]))
+        return "donor-responded", response(rng, donor_id, at, int(rng.integers(1, 300)), said)
+
+
+@dataclass
+class Chaos:
+    """Befalls the workers, the broker and Postgres, one thing after the other.
+
+    Parameters
+    ----------
+    system : System
+    broker, postgres
+        What can be killed and restarted.
+    seed : int
+    """
+
+    system: System
+    broker: object
+    postgres: object
+    seed: int
+    log: list[str] = field(default_factory=list)
+    _slots: dict[tuple[str, str], Worker] = field(default_factory=dict)
+    _asleep: list[tuple[float, Worker]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._rnd = random.Random(self.seed)
+        self._began = time.monotonic()
+
+    def start(self, *slots: str) -> None:
+        for worker in self.system.run_all(*slots):
+            self._slots[worker.name, worker.slot] = worker
+
+    def go_on(self, plan: list[str], pace_s: float) -> None:
+        """Let everything of a plan happen, in a drawn order; processes that ended by themselves are a failure."""
+        self._rnd.shuffle(plan)
+        for what in plan:
+            self._wait(self._rnd.uniform(0.3, 1.7) * pace_s)
+            self._say(what)
+            getattr(self, f"_{what}")()
+        while self._asleep:
+            self._wait(0.2)
+
+    def check_alive(self) -> None:
+        ended = [
+            f"{worker.name} {worker.slot} ended by itself with {worker.process.returncode}: {worker.said[-1500:]}"
+            for worker in self._slots.values()
+            if not worker.alive
+        ]
+        assert ended == [], "\n".join([*ended, *self.log])
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left_s := until - time.monotonic()) > 0:
+            time.sleep(min(0.1, left_s))
+            self.check_alive()
+            for due, worker in list(self._asleep):
+                if time.monotonic() >= due:
+                    worker.resume()
+                    self._asleep.remove((due, worker))
+                    self._say(f"woke {worker.name} {worker.slot}")
+
+    def _kill(self) -> None:
+        worker = self._pick()
+        worker.kill()
+        self._again(worker)
+
+    def _stop(self) -> None:
+        worker = self._pick()
+        took_s = worker.stop()
+        assert took_s < 10, f"{worker.name} took {took_s:.1f} s to stop: {worker.said[-1500:]}"
+        assert worker.process.returncode == 0, f"{worker.name} ended with {worker.process.returncode}"
+        self._again(worker)
+
+    def _sleep(self) -> None:
+        worker = self._pick()
+        worker.pause()
+        self._asleep.append((time.monotonic() + PAST_SESSION_TIMEOUT_S, worker))
+        self._say(f"{worker.name} {worker.slot} sleeps")
+
+    def _break_broker(self) -> None:
+        self._outage(self.broker)
+
+    def _break_postgres(self) -> None:
+        self._outage(self.postgres)
+
+    def _outage(self, server) -> None:
+        server.kill()
+        time.sleep(self._rnd.uniform(0.2, 2.0))
+        server.restart()
+
+    def _pick(self) -> Worker:
+        asleep = [worker for _, worker in self._asleep]
+        name = self._rnd.choice(["donor-state", "matching", "matching", "recording"])
+        return self._rnd.choice([w for w in self._slots.values() if w.name == name and w not in asleep])
+
+    def _again(self, worker: Worker) -> None:
+        self._say(f"{worker.name} {worker.slot} is started again")
+        self._slots[worker.name, worker.slot] = self.system.run(worker.name, worker.slot)
+
+    def _say(self, what: str) -> None:
+        self.log.append(f"{time.monotonic() - self._began:6.1f} s: {what}")
+
+
+def plan_of(n_kills: int, n_stops: int, n_sleeps: int, n_brokers: int, n_postgres: int) -> list[str]:
+    return (
+        ["kill"] * n_kills
+        + ["stop"] * n_stops
+        + ["sleep"] * n_sleeps
+        + ["break_broker"] * n_brokers
+        + ["break_postgres"] * n_postgres
+    )
+
+
+def eventually(is_so: Callable[[], bool], within_s: float) -> bool:
+    give_up_at = time.monotonic() + within_s
+    while not is_so():
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.5)
+    return True

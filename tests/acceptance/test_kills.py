@@ -1,0 +1,92 @@
+"""Whatever befalls the processes: one output for each input, equal to the oracle's, and Postgres agrees row by row."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import pytest
+
+from tests.acceptance import records
+from tests.acceptance.chaos import Chaos, Load, eventually, plan_of
+from tests.acceptance.expected import wrong_answers
+from tests.acceptance.outsider import plain
+from tests.acceptance.test_strays import BY_DONOR, wrong_forwards
+from tests.oracle.test_donor_facts import departures
+
+pytestmark = pytest.mark.broker
+
+SOURCES = (*BY_DONOR, "blood-request-created")
+READ = (
+    *SOURCES,
+    "blood-request-closed",
+    "donor-states",
+    "request-states",
+    "matches",
+    "match-previews",
+    "prediction-logged",
+    "dead-letters",
+)
+
+
+@pytest.mark.parametrize(
+    ("seed", "plan", "pace_s"),
+    [
+        pytest.param(1, plan_of(8, 1, 1, 1, 1), 2.0, id="short"),
+        *(
+            pytest.param(seed, plan_of(14, 2, 2, 1, 1), 2.5, id=f"{seed}", marks=pytest.mark.soak)
+            for seed in range(2, 12)
+        ),
+    ],
+)
+def test_kills_leave_one_right_output_for_each_input(system, broker, postgres, seed, plan, pace_s):
+    outsider, publisher = system.outsider(), system.outsider()
+    chaos = Chaos(system, broker, postgres, seed)
+    chaos.start("a", "b")
+    load = Load(publisher, seed, n_donors=200, rate=40)
+    load.publish_donors()
+    load.start()
+    chaos.go_on(list(plan), pace_s)
+    load.stop()
+    for _ in range(2):  # what was sent on is waited for too
+        outsider.await_group("donor-state", *BY_DONOR, within_s=90)
+        outsider.await_group("matching", "blood-request-created", within_s=90)
+    chaos.check_alive()
+    assert eventually(lambda: outsider.what_is_open() == [], within_s=30), outsider.what_is_open()
+    reader = outsider.reader(*READ)
+    reader.to_the_end()
+    seen = reader.seen
+    assert len(seen["blood-request-created"]) > 40
+    report = [*wrong_topics(outsider, seen), *records.once_right(system.tables(), seen, within_s=60)]
+    assert report == [], "\n".join([*report[:20], *chaos.log])
+    system.stop()
+    outsider.close()
+    publisher.close()
+
+
+def wrong_topics(outsider, seen) -> list[str]:
+    """Everything that the topics hold otherwise than they should."""
+    lines = [f"dead letter: {one.said}" for one in seen["dead-letters"]]
+    lines += [line for topic in SOURCES for line in wrong_forwards(outsider, topic, seen[topic])]
+    at_home = {
+        topic: [one for one in seen[topic] if one.partition == outsider.home(topic, one.key)] for topic in SOURCES
+    }
+    lines += wrong_states(at_home, seen["donor-states"])
+    lines += wrong_answers(at_home["blood-request-created"], seen["matches"], seen["donor-states"], ("matches",))
+    ids = Counter(one.event["event_id"] for topic in ("matches", "prediction-logged") for one in seen[topic])
+    lines += [f"{event_id} is the id of {n} events" for event_id, n in ids.items() if n > 1]
+    lines += [f"{one.event['event_id']} was drawn" for one in seen["matches"] if one.event["event_id"].version != 5]
+    return lines
+
+
+def wrong_states(at_home, states) -> list[str]:
+    """What is known of each donor in the end, against all that lies where it belongs."""
+    histories = defaultdict(list)
+    for topic in BY_DONOR:
+        for one in at_home[topic]:
+            histories[int(one.key)].append((topic, one.value and plain(one.event), one.timestamp_ms))
+    latest = records.latest_states(states)
+    lines = []
+    for donor_id, history in histories.items():
+        departed = departures(latest[donor_id], history) if donor_id in latest else ["no state"]
+        lines += [f"donor {donor_id}: {line}" for line in departed]
+    return lines
