@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from consumers.recording.rows import DepartureRow, DonorRow, ErasureRow
 from consumers.recording.texts import finite, text_of
-from features.compatibility import group_text
+from features.compatibility import GROUPS, group_text
 from features.eligibility import Procedure, eligible_span, facts_of
 from features.rule_set import RuleSet
 from schemas.records import Event, Record
@@ -15,6 +15,7 @@ LAST_INSTANT = 253_402_300_799_999_999
 """The end of the year 9999: a span that begins or ends later begins or ends never."""
 
 FIRST_INSTANT = -62_135_596_800_000_000
+GROUP_TEXT = {group: group_text(group) for group in GROUPS}
 
 
 def donor_rows(record: Record, event: Event, rules: RuleSet) -> tuple[DonorRow | DepartureRow | ErasureRow, ...]:
@@ -48,7 +49,7 @@ def _row(event: Event, rules: RuleSet) -> DonorRow:
     apheresis = eligible_span(facts, Procedure.APHERESIS, rules)
     return DonorRow(
         id=event["donor_id"],
-        blood_group=group_text(event["blood_group"]),
+        blood_group=GROUP_TEXT[event["blood_group"]],
         district=text_of(event["district"]),
         joined_at=event["joined_at"],
         contactable=event["contactable"],

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from consumers.recording.rows import OfferRow, Wave, WaveRow
 from consumers.recording.texts import finite, json_of, optional_text, text_of, uuid_of
-from features.compatibility import group_text
+from features.compatibility import GROUPS, group_text
 from schemas.records import Event
 
 MATCH_MODEL = "donor_seeker_match"
+GROUP_TEXT = {group: group_text(group) for group in GROUPS}
+SCORES = (
+    "match_score",
+    "confidence",
+    "availability_score",
+    "response_time_hours",
+    "reliability_score",
+    "distance_km",
+)
+"""Of an offer; each must be a number."""
 
 
 def wave_of(event: Event, feature_names: Sequence[str]) -> Wave:
@@ -20,7 +31,8 @@ def wave_of(event: Event, feature_names: Sequence[str]) -> Wave:
     event : Event
         From ``matches``.
     feature_names : sequence of str
-        Names of what the model saw, in the manifest's order; what a model saw besides is called ``feature_<n>``.
+        Names of what the model saw, in the manifest's order, which stand in JSON as they are; what a model saw
+        besides is called ``feature_<n>``.
 
     Raises
     ------
@@ -46,36 +58,44 @@ def wave_of(event: Event, feature_names: Sequence[str]) -> Wave:
         donor_state_offsets=json_of({str(at["partition"]): at["next_offset"] for at in event["donor_state_offsets"]}),
         created_at=event["occurred_at"],
     )
-    return Wave(row, tuple(_offer(row, match, feature_names) for match in event["matches"]))
+    return Wave(row, tuple(_offer(request_event_id, match, feature_names) for match in event["matches"]))
 
 
-def _offer(wave: WaveRow, match: Event, feature_names: Sequence[str]) -> OfferRow:
+def _offer(answered: str, match: Event, feature_names: Sequence[str]) -> OfferRow:
     propensity = match["propensity"]
+    if not math.isfinite(sum(match[name] for name in SCORES) + (propensity or 0.0)):
+        for name in (*SCORES, "propensity"):
+            finite(match[name] or 0.0, name)
     return OfferRow(
-        request_event_id=wave.request_event_id,
-        rank=match["rank"],
-        request_id=wave.request_id,
-        wave=wave.wave,
-        donor_id=match["donor_id"],
-        match_score=finite(match["match_score"], "match_score"),
-        confidence=finite(match["confidence"], "confidence"),
-        availability_score=finite(match["availability_score"], "availability_score"),
-        response_time_hours=finite(match["response_time_hours"], "response_time_hours"),
-        reliability_score=finite(match["reliability_score"], "reliability_score"),
-        distance_km=finite(match["distance_km"], "distance_km"),
-        blood_group=group_text(match["blood_group"]),
-        compatibility_tier=match["compatibility_tier"],
-        explored=match["explored"],
-        propensity=None if propensity is None else finite(propensity, "propensity"),
-        model_version=wave.model_version,
-        feature_vector=_vector(match["features"], feature_names),
-        created_at=wave.created_at,
+        answered,
+        match["rank"],
+        match["donor_id"],
+        match["match_score"],
+        match["confidence"],
+        match["availability_score"],
+        match["response_time_hours"],
+        match["reliability_score"],
+        match["distance_km"],
+        GROUP_TEXT[match["blood_group"]],
+        match["compatibility_tier"],
+        match["explored"],
+        propensity,
+        _vector(match["features"], feature_names),
     )
 
 
 def _vector(values: Sequence[float], names: Sequence[str]) -> str:
-    called = [*names[: len(values)], *(f"feature_{n}" for n in range(len(names) + 1, len(values) + 1))]
-    return json_of(dict(zip(called, values, strict=True)))
+    """Return a JSON object; by hand, since there is one for each offer. JSON has no NaN: it is null."""
+    called = names if len(names) == len(values) else _stretched(names, len(values))
+    parts = [
+        f'"{name}":{value!r}' if math.isfinite(value) else f'"{name}":null'
+        for name, value in zip(called, values, strict=True)
+    ]
+    return "{" + ",".join(parts) + "}"
+
+
+def _stretched(names: Sequence[str], n_values: int) -> list[str]:
+    return [*names[:n_values], *(f"feature_{n}" for n in range(len(names) + 1, n_values + 1))]
 
 
 def _version(event: Event) -> str | None:

@@ -43,12 +43,10 @@ class ClosingRow(NamedTuple):
 
 
 class OfferRow(NamedTuple):
-    """One donor of one wave, for ``match_predictions``."""
+    """One donor of one wave, for ``match_predictions``; what is the same for all of the wave is in its own row."""
 
     request_event_id: str
     rank: int
-    request_id: int
-    wave: int
     donor_id: int
     match_score: float
     confidence: float
@@ -60,9 +58,7 @@ class OfferRow(NamedTuple):
     compatibility_tier: int
     explored: bool | None
     propensity: float | None
-    model_version: str | None
     feature_vector: str
-    created_at: int
 
 
 class WaveRow(NamedTuple):

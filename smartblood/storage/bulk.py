@@ -1,14 +1,13 @@
 """Many rows as one statement's arguments: a Postgres array for each column, unnested by the server.
 
-Measured against the other ways to write 5,000 donors of 22 columns by upsert on this project's machine (tests/bench):
-rows of ``VALUES`` by executemany cost SQLAlchemy and the server's parser several times as much, and a ``COPY`` into a
-temporary table, though as fast, churns the catalogue with every connection and can't be part of one statement.
+Measured (tests/bench/bench_recording.py), 5,000 donors of 22 columns by upsert: rows of ``VALUES`` by executemany take
+SQLAlchemy and the server's parser six times as long, a ``COPY`` into a temporary table twice as long, and it can't
+be part of one statement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -17,24 +16,30 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Double,
     Integer,
     LargeBinary,
+    Subquery,
     Table,
-    TableValuedAlias,
     Text,
     Uuid,
     bindparam,
     cast,
     column,
     func,
+    select,
+    text,
+    type_coerce,
 )
 from sqlalchemy.types import TypeEngine
 
 from smartblood.storage.engine import RefusedByDatabase
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_US = 86_400_000_000
+FIRST_INSTANT, LAST_INSTANT = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999: Postgres holds more, but whoever reads it from Python can't."""
 
 Encode = Callable[[Any], str]
 
@@ -53,10 +58,6 @@ def _quoted(value: str) -> str:
     return f'"{value}"'
 
 
-def _instant(at: int) -> str:
-    return (EPOCH + timedelta(microseconds=at)).isoformat()
-
-
 def _bytes(value: bytes) -> str:
     return f'"\\\\x{value.hex()}"'
 
@@ -66,7 +67,7 @@ _ENCODERS: tuple[tuple[type[TypeEngine[Any]], Encode], ...] = (
     (Integer, _number),
     (Double, _number),
     (Boolean, _boolean),
-    (DateTime, _instant),
+    (DateTime, _number),
     (LargeBinary, _bytes),
     (Uuid, str),
     (JSON, _quoted),
@@ -101,12 +102,20 @@ class Incoming:
         columns = [extra[field] if field in extra else table.c[field] for field in fields]
         self._names = [f"{each.name}_of_rows" for each in columns]  # a column's own name would be a value to be set
         self._encoders = [_encoder_of(each.type) for each in columns]
+        self._instants = [place for place, each in enumerate(columns) if isinstance(each.type, DateTime)]
+        coming = [BigInteger() if isinstance(each.type, DateTime) else each.type for each in columns]
         arrays = [
-            cast(bindparam(name, type_=Text()), ARRAY(each.type))
-            for name, each in zip(self._names, columns, strict=True)
+            cast(bindparam(name, type_=Text()), ARRAY(kind)) for name, kind in zip(self._names, coming, strict=True)
         ]
-        unnested = func.unnest(*arrays).table_valued(*(column(each.name, each.type) for each in columns))
-        self.rows: TableValuedAlias = unnested.render_derived(name=name)
+        sent = func.unnest(*arrays).table_valued(
+            *(column(each.name, kind) for each, kind in zip(columns, coming, strict=True))
+        )
+        sent = sent.render_derived(name=f"{name}_as_sent")
+        taken = [
+            _instant(sent.c[each.name]).label(each.name) if isinstance(each.type, DateTime) else sent.c[each.name]
+            for each in columns
+        ]
+        self.rows: Subquery = select(*taken).subquery(name)
 
     def arguments(self, rows: Iterable[Sequence[Any]]) -> dict[str, str]:
         """Return the arguments that carry ``rows``, of which there is at least one.
@@ -114,17 +123,29 @@ class Incoming:
         Raises
         ------
         RefusedByDatabase
-            If a value has no text that Postgres takes.
+            If an instant lies outside of the years 1 to 9999.
         """
-        try:
-            columns = zip(*rows, strict=True)
-            return {
-                name: _literal(encode, values)
-                for name, encode, values in zip(self._names, self._encoders, columns, strict=True)
-            }
-        except OverflowError as error:
-            reason = "an instant lies outside of the years 1 to 9999"
-            raise RefusedByDatabase(reason) from error
+        columns = list(zip(*rows, strict=True))
+        for place in self._instants:
+            _require_within_calendar(columns[place])
+        return {
+            name: _literal(encode, values)
+            for name, encode, values in zip(self._names, self._encoders, columns, strict=True)
+        }
+
+
+def _instant(at_us: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the timestamp of an instant; days and the rest apart, so that no microsecond is lost to rounding."""
+    of_day = at_us - at_us.op("/")(DAY_US) * DAY_US
+    midnight = func.to_timestamp(cast(at_us.op("/")(DAY_US) * 86_400, Double))
+    return type_coerce(midnight + of_day * text("interval '1 microsecond'"), DateTime(timezone=True))
+
+
+def _require_within_calendar(instants: Iterable[int | None]) -> None:
+    known = [at for at in instants if at is not None]
+    if known and not FIRST_INSTANT <= min(known) <= max(known) <= LAST_INSTANT:
+        reason = "an instant lies outside of the years 1 to 9999"
+        raise RefusedByDatabase(reason)
 
 
 def _encoder_of(kind: TypeEngine[Any]) -> Encode:

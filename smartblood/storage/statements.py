@@ -189,33 +189,40 @@ def _made_before(
 
 
 def _put_offers() -> Insert:
-    new = select(*OFFERS.rows.c).cte("new")
+    new = (
+        select(
+            *OFFERS.rows.c,
+            MATCH_WAVES.c.request_id,
+            MATCH_WAVES.c.wave,
+            MATCH_WAVES.c.model_version,
+            MATCH_WAVES.c.created_at,
+            MATCH_WAVES.c.donor_state_offsets,
+        )
+        .join_from(OFFERS.rows, MATCH_WAVES, MATCH_WAVES.c.request_event_id == OFFERS.rows.c.request_event_id)
+        .cte("new")
+    )
     of_offer = and_(
         DONOR_RESPONSES.c.donor_id == new.c.donor_id,
         DONOR_RESPONSES.c.request_id == new.c.request_id,
         DONOR_RESPONSES.c.wave == new.c.wave,
     )
     waited = delete(DONOR_RESPONSES).where(of_offer).returning(*DONOR_RESPONSES.c).cte("waited")
-    joined = (
-        new.join(MATCH_WAVES, MATCH_WAVES.c.request_event_id == new.c.request_event_id)
-        .outerjoin(
-            waited,
-            and_(
-                waited.c.donor_id == new.c.donor_id,
-                waited.c.request_id == new.c.request_id,
-                waited.c.wave == new.c.wave,
-            ),
-        )
-        .outerjoin(
-            ERASED_DONORS,
-            and_(
-                ERASED_DONORS.c.donor_id == new.c.donor_id,
-                _made_before(new.c.created_at, MATCH_WAVES.c.donor_state_offsets, ERASED_DONORS.c),
-            ),
-        )
+    joined = new.outerjoin(
+        waited,
+        and_(
+            waited.c.donor_id == new.c.donor_id,
+            waited.c.request_id == new.c.request_id,
+            waited.c.wave == new.c.wave,
+        ),
+    ).outerjoin(
+        ERASED_DONORS,
+        and_(
+            ERASED_DONORS.c.donor_id == new.c.donor_id,
+            _made_before(new.c.created_at, new.c.donor_state_offsets, ERASED_DONORS.c),
+        ),
     )
     erased = ERASED_DONORS.c.donor_id.is_not(None)
-    kept = {each.name: each for each in new.c}
+    kept = {each.name: each for each in new.c if each.name != "donor_state_offsets"}
     values = kept | {
         "feature_vector": case((erased, _empty()), else_=new.c.feature_vector),
         "distance_km": case((erased, null()), else_=new.c.distance_km),

@@ -254,6 +254,20 @@ def test_a_donor_who_comes_back_is_shown_again(sink, ask):
     assert ask("SELECT id, total_donations FROM donors") == [{"id": 42, "total_donations": 0}]
 
 
+@pytest.mark.parametrize(
+    ("at", "read"),
+    [
+        (AT + 1, "2025-11-25 08:00:00.000001+00"),
+        (-62_135_596_800_000_000, "0001-01-01 00:00:00+00"),
+        (-1, "1969-12-31 23:59:59.999999+00"),
+        (253_402_300_799_999_999, "9999-12-31 23:59:59.999999+00"),
+    ],
+)
+def test_no_microsecond_is_lost(sink, ask, at, read):
+    put(sink, state(joined_at=at))
+    assert ask("SELECT joined_at::text FROM donors") == [{"joined_at": read}]
+
+
 def test_the_table_of_donors_says_nothing_of_deferrals(sink, ask):
     put(sink, state())
     (row,) = ask("SELECT * FROM donors")
