@@ -37,7 +37,7 @@ def configure(log_format: LogFormat = "console", *, level: str = "info", stream:
     stream : text file, optional
         Where to; stderr unless given.
     """
-    out = stream or sys.stderr
+    out = stream or cast("TextIO", _Stderr())
     structlog.configure(
         processors=[*_shared(), *_rendering(log_format, out)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -47,7 +47,12 @@ def configure(log_format: LogFormat = "console", *, level: str = "info", stream:
 
 
 def logger(**bound: Any) -> FilteringBoundLogger:  # noqa: ANN401 - whatever a line is to say
-    """Return a logger that says ``bound`` on each line."""
+    """Return a logger that says ``bound`` on each line.
+
+    Where nobody configured logs, a command's output is what counts: warnings alone, on stderr.
+    """
+    if not structlog.is_configured():
+        configure(level="warning")
     return cast("FilteringBoundLogger", structlog.get_logger().bind(**bound))
 
 
@@ -88,6 +93,19 @@ class ClientLog:
         self._said_at[kind] = now
         left_out = {"n_left_out": self._n_left_out.pop(kind)} if kind in self._n_left_out else {}
         self._log.log(level, "kafka client", said=text % arguments if arguments else text, **left_out)
+
+
+class _Stderr:
+    """Whatever ``sys.stderr`` is when a line is written, not when logs were set up."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
 def _shared() -> list[Processor]:

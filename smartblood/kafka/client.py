@@ -220,6 +220,8 @@ def sorted_out(messages: Iterable[Message], cluster: Cluster) -> tuple[list[Reco
         elif error.fatal() or error.code() in FORBIDDEN:
             text = f"Kafka refuses to let us read {topic}: {error.str()}: {_advice(error)}"
             raise Fatal(text)
+        else:  # librdkafka goes on by itself
+            logs.logger().warning("reading is disturbed", topic=topic, said=error.str())
     return records, seen
 
 

@@ -6,6 +6,7 @@ holds (measured: 1.8 ms against 8.6 ms).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
@@ -14,6 +15,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from smartblood.errors import Fatal, Retryable
 from smartblood.kafka.client import Cluster, admin, error_of
 from smartblood.kafka.faults import FORBIDDEN
+
+NEWS_S = 3.0
+"""How long the news of a topic that was just made may take to reach a broker."""
 
 Place = tuple[str, int]
 """A topic as the contract names it, and a partition."""
@@ -66,14 +70,18 @@ class Offsets:
             If the brokers don't answer.
         """
         name = self._cluster.topic(topic)
-        try:
-            found = self._admin.list_topics(name, timeout=self._timeout_s).topics.get(name)
-        except KafkaException as error:
-            raise translated(error, f"the partitions of {name}") from error
-        if found is None or found.error is not None or not found.partitions:
-            message = f"topic {name} does not exist: make it with `smartblood topics create`"
-            raise Fatal(message)
-        return len(found.partitions)
+        until = time.monotonic() + NEWS_S
+        while True:
+            try:
+                found = self._admin.list_topics(name, timeout=self._timeout_s).topics.get(name)
+            except KafkaException as error:
+                raise translated(error, f"the partitions of {name}") from error
+            if found is not None and found.error is None and found.partitions:
+                return len(found.partitions)
+            if time.monotonic() > until:
+                message = f"topic {name} does not exist: make it with `smartblood topics create`"
+                raise Fatal(message)
+            time.sleep(0.1)
 
     def _latest(self, places: Collection[Place], isolation: IsolationLevel) -> dict[Place, int]:
         if not places:

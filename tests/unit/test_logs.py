@@ -1,6 +1,8 @@
 import io
 import json
 
+import structlog
+
 from schemas.records import Record
 from smartblood import logs
 
@@ -20,6 +22,16 @@ def test_json_is_one_object_a_line_with_the_requests_id() -> None:
         17,
         1001,
     )
+
+
+def test_where_nobody_configured_logs_they_stay_out_of_a_commands_output(capsys) -> None:
+    structlog.reset_defaults()
+    logs.logger().info("quiet")
+    logs.logger().warning("loud")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "loud" in captured.err
+    assert "quiet" not in captured.err
 
 
 def test_a_donors_key_is_not_logged() -> None:

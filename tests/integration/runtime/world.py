@@ -41,10 +41,11 @@ class World:
         self.n_sent: defaultdict[str, int] = defaultdict(int)
         settings = {"bootstrap.servers": bootstrap, "message.max.bytes": 4_000_000, "enable.idempotence": True}
         self._producer = Producer(settings)
-        names = [*TOPOLOGY.sources, "donor-states", "dead-letters"]
-        self._create([NewTopic(prefix + name, N_PARTITIONS, 1, config=_config(name)) for name in names])
+        self.make(*TOPOLOGY.sources, "donor-states", "dead-letters")
 
-    def _create(self, topics: list[NewTopic]) -> None:
+    def make(self, *names: str) -> None:
+        """Make topics."""
+        topics = [NewTopic(self.cluster.topic(name), N_PARTITIONS, 1, config=_config(name)) for name in names]
         client = AdminClient({"bootstrap.servers": self.cluster.bootstrap_servers})
         for future in client.create_topics(topics).values():
             future.result(10)

@@ -1,0 +1,208 @@
+"""Followers, restoring, stable offsets and partitions, on a real broker."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from consumers.forwarding import home_partition
+from schemas.records import Output, Record
+from smartblood import logs
+from smartblood.errors import Retryable
+from smartblood.kafka.client import Cluster, plain_producer
+from smartblood.kafka.follower import Follower
+from smartblood.kafka.loop import Loop
+from smartblood.kafka.offsets import Offsets
+from smartblood.kafka.restore import StoreReader
+from smartblood.kafka.transactions import Transactions
+from tests.integration.runtime.toy import Counting
+from tests.integration.runtime.world import N_PARTITIONS, World, wait_until
+
+pytestmark = pytest.mark.broker
+
+
+def no_errors(_: object) -> None:
+    pass
+
+
+def nothing_open(world: World) -> bool:
+    """Whether every transaction that was committed can be read by now: its markers come after its commit."""
+    places = [("donor-states", number) for number in range(N_PARTITIONS)]
+    offsets = Offsets(world.cluster)
+    return offsets.last_stable(places) == offsets.high_watermarks(places)
+
+
+def states(first: int, n: int) -> list[Output]:
+    return [Output("donor-states", str(i).encode(), b'{"count": %d}' % i) for i in range(first, first + n)]
+
+
+@pytest.fixture
+def transactions(world: World):
+    made = Transactions(world.cluster, "donor-state", "writer", logs.logger(), n_turns=2)
+    made.recover()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def followed() -> list[Record]:
+    return []
+
+
+@pytest.fixture
+def follower(world: World, followed: list[Record]):
+    def take_in(records):
+        followed.extend(records)
+        return []
+
+    made = Follower(world.cluster, "matching", ["donor-states"], take_in, Offsets(world.cluster), no_errors)
+    yield made
+    made.close()
+
+
+def test_a_caught_up_follower_has_seen_all_that_could_be_read_and_nothing_uncommitted(
+    world: World,
+    transactions: Transactions,
+    follower: Follower,
+    followed: list[Record],
+) -> None:
+    n_committed = 0
+    for _ in range(20):
+        transactions.begin()
+        transactions.produce(states(n_committed, 3))
+        transactions.commit()
+        wait_until(lambda: nothing_open(world))
+        n_committed += 3
+        transactions.begin()
+        transactions.produce(states(1_000_000, 3))
+        follower.catch_up(10, lambda: None)
+        assert sorted(int(record.key) for record in followed) == list(range(n_committed))
+        transactions.abort()
+    follower.catch_up(10, lambda: None)
+    seen = follower.next_offsets()["donor-states"]
+    assert all(record.offset < seen[record.partition] for record in followed)
+    assert len(seen) == N_PARTITIONS
+
+
+def test_a_follower_begins_at_the_beginning_and_says_when_it_is_whole(
+    world: World,
+    transactions: Transactions,
+    follower: Follower,
+    followed: list[Record],
+) -> None:
+    transactions.begin()
+    transactions.produce(states(0, 5000))
+    transactions.commit()
+    wait_until(lambda: nothing_open(world))
+    assert not follower.whole
+    wait_until(follower.begin)
+    assert len(followed) == 5000
+
+
+def test_restoring_waits_for_what_a_predecessor_has_in_flight(world: World, transactions: Transactions) -> None:
+    restored: list[Record] = []
+    transactions.begin()
+    transactions.produce(states(0, 100))
+    transactions.commit()
+    transactions.begin()
+    transactions.produce(states(100, 100))
+    offsets = Offsets(world.cluster)
+    places = [("donor-states", number) for number in range(N_PARTITIONS)]
+    wait_until(lambda: sum(offsets.high_watermarks(places).values()) >= 200)
+    reader = StoreReader(
+        world.cluster, "donor-state", "donor-states", lambda _, records: restored.extend(records), no_errors
+    )
+    ends = offsets.high_watermarks(places)
+    reader.begin({number: ends["donor-states", number] for number in range(N_PARTITIONS)})
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        assert not reader.step()
+    assert len(restored) == 100, "the open transaction is not read"
+    transactions.commit()
+    wait_until(lambda: reader.step() is None or not reader.numbers)
+    assert sorted(int(record.key) for record in restored) == list(range(200))
+    reader.close()
+
+
+def test_offsets_in_flight_are_not_taken_for_committed(world: World, transactions: Transactions) -> None:
+    """A new owner asks for stable offsets: none are told while a transaction that holds some is open."""
+    member = Consumer(
+        {
+            "bootstrap.servers": world.cluster.bootstrap_servers,
+            "group.id": world.cluster.group("donor-state"),
+            "isolation.level": "read_committed",
+        },
+    )
+    member.subscribe([world.cluster.topic("donor-registered")])
+    wait_until(lambda: member.poll(0.1) is not None or len(member.assignment()) == N_PARTITIONS)
+    transactions.begin()
+    transactions.produce(states(0, 1))
+    transactions.send_offsets({("donor-registered", 0): 17}, member.consumer_group_metadata())
+    asked = [TopicPartition(world.cluster.topic("donor-registered"), 0)]
+    with pytest.raises(Exception, match=r"(?i)unstable|timed out"):
+        member.committed(asked, timeout=0.5)
+    transactions.commit()
+    assert member.committed(asked, timeout=5)[0].offset == 17
+    member.close()
+
+
+@pytest.mark.parametrize("n_partitions", [4])
+def test_partitions_are_those_of_a_real_client(world: World, n_partitions: int) -> None:
+    found: dict[bytes, int] = {}
+    producer = plain_producer(world.cluster, no_errors)
+    keys = [str(key).encode() for key in (*range(500), -1, 2**63 - 1, "1/O_NEG", "ключ")]
+    for key in keys:
+        producer.produce(
+            world.cluster.topic("donation-recorded"),
+            b"x",
+            key,
+            on_delivery=lambda error, record: found.update({record.key(): record.partition()}) if not error else None,
+        )
+    assert producer.flush(10) == 0
+    assert found == {key: home_partition(key, n_partitions) for key in keys}
+
+
+def test_a_question_to_nobody_is_retryable() -> None:
+    with pytest.raises(Retryable):
+        Offsets(Cluster("127.0.0.1:9"), timeout_s=0.5).last_stable([("matches", 0)])
+
+
+def test_a_loop_that_follows_freezes_what_each_batch_saw(world: World, transactions: Transactions) -> None:
+    """A request's answer says up to where it saw the followed topic: at least what was committed before it was sent."""
+    seen: list[tuple[int, int]] = []
+
+    class Following(Counting):
+        def process(self, batch):
+            offsets = sum(batch.followed["donor-states"].values())
+            seen.extend((event["n_committed"], len(self.followed)) for _, event in batch.inputs)
+            assert offsets >= len(self.followed)
+            return []
+
+    topology = Counting().topology
+    following = Following(
+        type(topology)("matching", ("blood-request-created",), ("matches",), followed=("donor-states",))
+    )
+    world.make("blood-request-created", "matches")
+    stop = threading.Event()
+    loop = Loop(following, world.cluster, "w0")
+    thread = threading.Thread(target=loop.run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: loop.ready)
+        for number in range(30):
+            transactions.begin()
+            transactions.produce(states(number * 10, 10))
+            transactions.commit()
+            wait_until(lambda: nothing_open(world))
+            world.send("blood-request-created", "1", event={"n_committed": (number + 1) * 10})
+            world.flush()
+        wait_until(lambda: len(seen) == 30)
+    finally:
+        stop.set()
+        thread.join(15)
+    assert not thread.is_alive()
+    assert all(in_index >= committed for committed, in_index in seen), json.dumps(seen)
