@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import importlib.util
 import os
 import sys
 import traceback
@@ -34,7 +33,7 @@ COMMANDS = {
     "models": "smartblood.cli.models:models",
     "train": "smartblood.cli.train:train",
     "check": "smartblood.cli.check:check",
-    "jars": "smartblood.cli.jars:jars",
+    "prepare": "smartblood.cli.prepare:prepare",
 }
 
 
@@ -43,11 +42,11 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """Return the names, in the order of the table."""
-        return [name for name in COMMANDS if _is_there(name)]
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """Import and return a command."""
-        if cmd_name not in COMMANDS or not _is_there(cmd_name):
+        if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
         command = getattr(importlib.import_module(module), name)
@@ -63,10 +62,6 @@ def _show_variables(command: click.Command) -> None:
             parameter.show_envvar = True
     for part in getattr(command, "commands", {}).values():
         _show_variables(part)
-
-
-def _is_there(name: str) -> bool:
-    return importlib.util.find_spec(COMMANDS[name].partition(":")[0]) is not None
 
 
 @click.group(

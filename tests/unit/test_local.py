@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import socket
+from types import SimpleNamespace
 
 import pytest
 
 from smartblood.errors import Fatal
 from smartblood.local.broker import LocalBroker
 from smartblood.local.jars import Jar, fetch, listed, verified
+from smartblood.local.postgres import LocalPostgres
 
 JAR = Jar("org.example", "thing", "1.0", hashlib.sha256(b"right").hexdigest())
 
@@ -61,3 +65,31 @@ def test_no_way_to_the_repository_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(Fatal, match=r"can't fetch org\.example:thing:1\.0 .*check the network") as refused:
         fetch(tmp_path / "libs", (JAR,))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("server", [LocalBroker, LocalPostgres])
+def test_a_full_disk_is_one_line(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("smartblood.local.jars.verified", lambda _libs: [])
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(free=5 * 2**20))
+    with pytest.raises(Fatal, match=r"the disk is full: 5 MB free .* make room"):
+        server(tmp_path / "data").start()
+
+
+def test_a_disk_that_fills_up_while_jars_are_fetched_is_one_line(tmp_path, monkeypatch):
+    def download(_resolver, _artefact):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("jgo.maven._resolver.PythonResolver.download", download)
+    with pytest.raises(Fatal, match=r"the disk is full .* make room"):
+        fetch(tmp_path / "libs", (JAR,))
+
+
+@pytest.mark.parametrize("server", [LocalBroker, LocalPostgres])
+def test_a_busy_port_is_one_line(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("smartblood.local.jars.verified", lambda _libs: [])
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(Fatal, match=rf"port {port} .* is taken"):
+            server(tmp_path / "data", port=port).start()

@@ -1,0 +1,37 @@
+"""``smartblood prepare``: what ``make install`` does after the packages."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from smartblood.cli.options import with_settings
+from smartblood.settings import Settings
+
+
+@click.command(hidden=True)
+@with_settings("models_dir")
+def prepare(settings: Settings) -> None:
+    """Make this machine ready: the local broker's jars, checked and warmed, and the matcher's compiled kernels."""
+    from smartblood.local.jars import default_folder, fetch  # noqa: PLC0415 - quick help
+    from smartblood.local.warm import warm  # noqa: PLC0415
+
+    def progress(n_done: int, n: int) -> None:
+        if n_done == n or sys.stderr.isatty():
+            click.echo(f"\rbroker's jars: {n_done} of {n}", nl=n_done == n, err=True)
+
+    folder = default_folder()
+    paths = fetch(folder, progress=progress)
+    quick = warm(folder)
+    click.echo(f"{len(paths)} jars in {folder}, every digest as locked{'' if quick else '; not warmed'}", err=True)
+    _compile(settings)
+
+
+def _compile(settings: Settings) -> None:
+    """Compile what would else be compiled when the first matcher starts; numba keeps it beside the code."""
+    from consumers.matching import Matching  # noqa: PLC0415 - quick help
+    from schemas.codec import Codec  # noqa: PLC0415
+    from smartblood.registry import load_champion  # noqa: PLC0415
+
+    Matching(Codec(), load_champion(settings.models_dir, "donor_seeker_match")).warm()
