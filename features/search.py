@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from features.cut import CUT_DISTANCE_KM, best_of
 from features.geo import EARTH_RADIUS_KM
 from features.index.columns import APHERESIS_WILLING, CONTACTABLE, LAST, LIVE, NO_ENGAGEMENT, PROMISE, Engagements
 from features.index.donor_index import IndexView
@@ -20,9 +21,6 @@ from features.index.donor_index import IndexView
 NEAR = 1e-12
 """Cosines that differ by less are told apart by the exact distance. A dot product of unit vectors is right to 1e-15;
 at 5 km this is a strip of 8 mm."""
-
-CUT_DISTANCE_KM = 10.0
-"""k of exp(−d/k) in the cut: the geometric mean of the 5–20 km of the domain facts, section 3."""
 
 N_CLASSES = 11
 """There are no more preference classes than groups."""
@@ -346,26 +344,10 @@ def _look_at_tail(
 
 
 @njit(cache=True)
-def _sink(worth: NDArray[np.float64], donor: NDArray[np.int64], heap: NDArray[np.int64], n: int, i: int) -> None:
-    """Restore a heap whose root is the least worthy: of least worth, and of equals the one of greatest id."""
-    while True:
-        least = i
-        for child in (2 * i + 1, 2 * i + 2):
-            if child < n:
-                a, b = heap[child], heap[least]
-                if worth[a] < worth[b] or (worth[a] == worth[b] and donor[a] > donor[b]):
-                    least = child
-        if least == i:
-            return
-        heap[i], heap[least] = heap[least], heap[i]
-        i = least
-
-
-@njit(cache=True)
 def _best_of_class(
     index: IndexView, askable: Askable, n_askable: int, preference: int, n_of_class: int, n_scored: int
 ) -> NDArray[np.int64]:
-    """Cut a class to ``n_scored`` donors: the greatest availability × reliability × exp(−d/k), of equals the least id.
+    """Cut a class to the ``n_scored`` donors who are worth most.
 
     Returns
     -------
@@ -392,17 +374,10 @@ def _best_of_class(
             nearness = math.exp(-km / CUT_DISTANCE_KM)
         worth[j] = availability[row] * reliability[row] * nearness
         donor[j] = donor_id[row]
-    heap = np.arange(n_scored)
-    for i in range(n_scored // 2 - 1, -1, -1):
-        _sink(worth, donor, heap, n_scored, i)
-    for j in range(n_scored, n_of_class):
-        root = heap[0]
-        if worth[j] > worth[root] or (worth[j] == worth[root] and donor[j] < donor[root]):
-            heap[0] = j
-            _sink(worth, donor, heap, n_scored, 0)
+    best = best_of(worth, donor, n_scored)
     for i in range(n_scored):
-        heap[i] = members[heap[i]]
-    return heap
+        best[i] = members[best[i]]
+    return best
 
 
 @njit(cache=True)

@@ -102,12 +102,16 @@ class Codec:
             encoder = self._encoders[topic] = self._encoder(topic)
         return encoder(event)
 
-    def _encoder(self, topic: str) -> Callable[[Event], bytes]:
+    def frame(self, topic: str) -> bytes:
+        """Return what values with the newest schema of ``topic`` begin with, for who writes bodies by themselves."""
         file = latest_schema(topic)
         schema_id = file.schema_id
         if self._registry is not None:
             schema_id = self._registry.register(f"{topic}-value", file.load())
-        frame = FRAME.pack(0, schema_id)
+        return FRAME.pack(0, schema_id)
+
+    def _encoder(self, topic: str) -> Callable[[Event], bytes]:
+        frame = self.frame(topic)
         parsed = self._parsed(topic)
 
         def encode(event: Event) -> bytes:

@@ -1,25 +1,62 @@
-"""Answers as events of ``matches`` and ``match-previews``."""
+"""Answers as values of ``matches`` and ``match-previews``.
+
+They are written in Avro here, from columns: a dict for each offer and fastavro over it would be a third of all that an
+answer costs. Fields stand in the schema's order; a test holds this and the codec together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from consumers.donor_state.avro import END, NULL, array, bytes_, long, text
 from consumers.matching.asking import Asked
-from consumers.matching.matcher import Matched
-from features.compatibility import GROUPS, why_nobody
+from consumers.matching.matcher import Matched, Offers
+from features.compatibility import why_nobody
 from features.confidence import confidence_of
 from features.eligibility import Procedure, procedure_of
 from features.index import DonorIndex
 from features.reach import Found
 from features.reasons import reasons_for
 from features.rule_set import RuleSet
+from features.vectors import MATCH_FEATURES
+from schemas.catalogue import latest_schema
+from schemas.codec import Codec
 from schemas.identifiers import derived_event_id
 from schemas.records import Event
 
 MATCHES, PREVIEWS = "matches", "match-previews"
+
+SOME = long(1)
+"""The branch of a union with null that isn't null."""
+
+_SCORES = np.dtype(
+    [
+        ("scores", "<f8", 6),
+        ("group", "u1"),
+        ("tier", "u1"),
+        ("n_features", "u1"),
+        ("features", "<f8", len(MATCH_FEATURES)),
+        ("end", "u1"),
+    ]
+)
+"""A match from ``match_score`` to ``features``: all of one length, since small integers take one byte."""
+
+_EXPLORING = np.dtype(
+    [("is", "u1"), ("explored", "u1"), ("has", "u1"), ("propensity", "<f8"), ("no_shadow_scores", "u1")]
+)
+"""The end of a match: three unions."""
+
+_PLACE = struct.Struct("<2d")
+_REACH = struct.Struct("<d")
+_SYMBOLS = {
+    field["name"]: {symbol: long(code) for code, symbol in enumerate(field["type"]["symbols"])}
+    for field in latest_schema(MATCHES).load()["fields"]
+    if field["name"] in {"blood_group", "component", "urgency"}
+}
 
 
 def topic_of(asked: Asked) -> str:
@@ -28,167 +65,186 @@ def topic_of(asked: Asked) -> str:
 
 
 class Answers:
-    """Makes events of what was matched.
+    """Writes what was matched.
 
     Parameters
     ----------
+    codec : Codec
+        Says under which schema ids.
     index : DonorIndex
     rules : RuleSet
     models : sequence of mapping
-        Name, version and digest of the models that have a say.
+        ``model``, ``version`` and ``sha256`` of the models that have a say.
     """
 
-    def __init__(self, index: DonorIndex, rules: RuleSet, models: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, codec: Codec, index: DonorIndex, rules: RuleSet, models: Sequence[Mapping[str, str]]) -> None:
+        self._codec = codec
         self._index = index
-        self._rules = rules
-        self._models = list(models)
-        limits = rules.limits
-        self._intervals_us = {
-            Procedure.WHOLE_BLOOD: frozenset(
-                {
-                    limits.whole_blood_to_whole_blood_male_us,
-                    limits.whole_blood_to_whole_blood_us,
-                    limits.apheresis_to_whole_blood_us,
-                    limits.unreturned_apheresis_to_whole_blood_us,
-                }
-            ),
-            Procedure.APHERESIS: frozenset({limits.whole_blood_to_apheresis_us, limits.apheresis_to_apheresis_us}),
-        }
+        self._frames: dict[str, bytes] = {}
+        self._intervals_us = _intervals_us(rules)
+        of_models = [text(one["model"]) + text(one["version"]) + text(one["sha256"]) for one in models]
+        self._made_by = text(rules.version) + array(of_models)
 
-    def empty(self, asked: Asked, offsets: list[dict[str, int]]) -> Event:
+    def seen(self, offsets: Mapping[int, int]) -> bytes:
+        """Return the end that all answers of a batch share: by which rules and models, and which donor states."""
+        return self._made_by + array([long(partition) + long(n) for partition, n in sorted(offsets.items())])
+
+    def empty(self, asked: Asked, seen: bytes) -> bytes:
         """Return the answer where nobody was looked for."""
-        return self._event(asked, None, [], asked.empty_because, offsets)
+        return self._value(asked, None, [], asked.empty_because, seen)
 
-    def events(self, asked: Sequence[Asked], matched: Matched, offsets: list[dict[str, int]]) -> list[Event]:
+    def matched(self, asked: Sequence[Asked], matched: Matched, seen: bytes) -> list[bytes]:
         """Return the answers to requests that were matched, in their order."""
-        matches = self._matches(asked, matched)
+        offers = list(self._offers(asked, matched.offers))
         start = matched.offers.start.tolist()
         return [
-            self._event(
+            self._value(
                 one,
                 found,
-                matches[start[i] : start[i + 1]],
+                offers[start[i] : start[i + 1]],
                 None if start[i + 1] > start[i] else _nobody(one.request, found),
-                offsets,
+                seen,
             )
             for i, (one, found) in enumerate(zip(asked, matched.found, strict=True))
         ]
 
-    def _event(
-        self,
-        asked: Asked,
-        found: Found | None,
-        matches: list[dict[str, Any]],
-        empty_because: str | None,
-        offsets: list[dict[str, int]],
-    ) -> Event:
-        request = asked.request
-        return {
-            "event_id": derived_event_id(topic_of(asked), asked.answered.event_id),
-            "occurred_at": asked.answered.occurred_at,
-            "request_id": request["request_id"],
-            "request_event_id": asked.answered.event_id,
-            "hospital_id": request["hospital_id"],
-            "district": request["district"],
-            "latitude": request["latitude"],
-            "longitude": request["longitude"],
-            "wave": asked.wave,
-            "blood_group": request["blood_group"],
-            "component": request["component"],
-            "units_required": request["units_required"],
-            "urgency": request["urgency"],
-            "required_by": request["required_by"],
-            "reach_km": found.reach_km if found else 0.0,
-            "n_considered": found.n_considered if found else 0,
-            "n_compatible": found.n_compatible if found else 0,
-            "n_eligible": found.n_eligible if found else 0,
-            "n_askable": found.n_askable if found else 0,
-            "matches": matches,
-            "empty_because": empty_because,
-            "rule_set_version": self._rules.version,
-            "models": self._models,
-            "donor_state_offsets": offsets,
-        }
+    def _value(
+        self, asked: Asked, found: Found | None, offers: list[bytes], empty_because: str | None, seen: bytes
+    ) -> bytes:
+        request, topic = asked.request, topic_of(asked)
+        event_id = derived_event_id(topic, asked.answered.event_id)
+        counts = (found.n_considered, found.n_compatible, found.n_eligible, found.n_askable) if found else (0, 0, 0, 0)
+        return b"".join(
+            (
+                self._frame(topic),
+                _id(event_id),
+                long(asked.answered.occurred_at),
+                long(request["request_id"]),
+                _id(asked.answered.event_id),
+                long(request["hospital_id"]),
+                bytes_(request["district"].encode()),
+                _PLACE.pack(request["latitude"], request["longitude"]),
+                long(asked.wave),
+                *(_SYMBOLS[name][request[name]] for name in ("blood_group", "component")),
+                long(request["units_required"]),
+                _SYMBOLS["urgency"][request["urgency"]],
+                long(request["required_by"]),
+                _REACH.pack(found.reach_km if found else 0.0),
+                *map(long, counts),
+                array(offers),
+                NULL if empty_because is None else SOME + text(empty_because),
+                seen,
+            )
+        )
 
-    def _matches(self, asked: Sequence[Asked], matched: Matched) -> list[dict[str, Any]]:
-        """Return all offers of a batch; columns are gathered for the whole batch at once."""
-        offers, columns = matched.offers, self._index.columns
-        row = offers.row
-        n_of_request = np.diff(offers.start)
-        rank = np.arange(len(row)) - np.repeat(offers.start[:-1], n_of_request) + 1
-        interval_ended_at = self._interval_ended_at(asked, matched)
-        offered = zip(
+    def _frame(self, topic: str) -> bytes:
+        """Return what a value of ``topic`` begins with: it names the schema."""
+        frame = self._frames.get(topic)
+        if frame is None:
+            frame = self._frames[topic] = self._codec.frame(topic)
+        return frame
+
+    def _offers(self, asked: Sequence[Asked], offers: Offers) -> Iterable[bytes]:
+        """Yield all offers of a batch; columns are gathered for the whole batch at once."""
+        columns, row = self._index.columns, offers.row
+        rank = np.arange(len(row)) - np.repeat(offers.start[:-1], np.diff(offers.start)) + 1
+        scores, exploring = _scores(self._index, offers), _exploring(offers)
+        facts = zip(
             rank.tolist(),
             columns.donor_id[row].tolist(),
-            offers.score.tolist(),
-            confidence_of(offers.score, columns.n_alerts[row]).tolist(),
-            columns.availability[row].tolist(),
-            columns.reliability[row].tolist(),
-            columns.response_time_hours[row].tolist(),
-            offers.distance_km.tolist(),
-            columns.group[row].tolist(),
             offers.tier.tolist(),
-            offers.features.tolist(),
-            offers.explored.tolist(),
-            offers.propensity.tolist(),
             columns.total_donations[row].tolist(),
+            offers.distance_km.tolist(),
+            self._interval_ended_at(asked, offers),
             columns.n_answers[row].tolist(),
-            interval_ended_at,
+            columns.response_time_hours[row].tolist(),
             strict=True,
         )
-        return [
-            {
-                "rank": rank,
-                "donor_id": donor_id,
-                "match_score": score,
-                "confidence": confidence,
-                "availability_score": availability,
-                "reliability_score": reliability,
-                "response_time_hours": response_time_hours,
-                "distance_km": distance_km,
-                "blood_group": GROUPS[group],
-                "compatibility_tier": tier,
-                "features": features,
-                "reasons": reasons_for(tier, total_donations, distance_km, ended_at, n_answers, response_time_hours),
-                "explored": explored,
-                "propensity": propensity,
-                "shadow_scores": None,
-            }
-            for (
-                rank,
-                donor_id,
-                score,
-                confidence,
-                availability,
-                reliability,
-                response_time_hours,
-                distance_km,
-                group,
-                tier,
-                features,
-                explored,
-                propensity,
-                total_donations,
-                n_answers,
-                ended_at,
-            ) in offered
-        ]
+        n_scores, n_exploring = _SCORES.itemsize, _EXPLORING.itemsize
+        for i, (rank_of, donor_id, *reasons) in enumerate(facts):
+            said = [text(reason) for reason in reasons_for(*reasons)]
+            yield b"".join(
+                (
+                    long(rank_of),
+                    long(donor_id),
+                    scores[i * n_scores : (i + 1) * n_scores],
+                    long(len(said)),
+                    *said,
+                    END,
+                    exploring[i * n_exploring : (i + 1) * n_exploring],
+                )
+            )
 
-    def _interval_ended_at(self, asked: Sequence[Asked], matched: Matched) -> list[int | None]:
+    def _interval_ended_at(self, asked: Sequence[Asked], offers: Offers) -> list[int | None]:
         """Return since when each may give, where that is the end of an interval after the last donation.
 
         The end of a deferral is health data, and isn't told.
         """
-        row, columns = matched.offers.row, self._index.columns
-        procedures = [procedure_of(one.request["component"]) for one in asked]
-        procedure = np.repeat([one is Procedure.APHERESIS for one in procedures], np.diff(matched.offers.start))
-        from_at = np.where(procedure, columns.apheresis_from[row], columns.whole_blood_from[row])
+        row, columns = offers.row, self._index.columns
+        by_apheresis = np.repeat(
+            [procedure_of(one.request["component"]) is Procedure.APHERESIS for one in asked], np.diff(offers.start)
+        )
+        from_at = np.where(by_apheresis, columns.apheresis_from[row], columns.whole_blood_from[row])
         since_us = from_at - columns.last_donation_at[row]
-        intervals_us = (self._intervals_us[Procedure.WHOLE_BLOOD], self._intervals_us[Procedure.APHERESIS])
-        return [
-            at if us in intervals_us[by_apheresis] else None
-            for at, us, by_apheresis in zip(from_at.tolist(), since_us.tolist(), procedure.tolist(), strict=True)
-        ]
+        is_interval = np.where(
+            by_apheresis,
+            np.isin(since_us, self._intervals_us[Procedure.APHERESIS]),
+            np.isin(since_us, self._intervals_us[Procedure.WHOLE_BLOOD]),
+        )
+        return [at if told else None for at, told in zip(from_at.tolist(), is_interval.tolist(), strict=True)]
+
+
+def _scores(index: DonorIndex, offers: Offers) -> bytes:
+    """Return ``_SCORES`` of all offers, one after the other."""
+    columns, row = index.columns, offers.row
+    scores = np.empty(len(row), _SCORES)
+    for place, column in enumerate(
+        (
+            offers.score,
+            confidence_of(offers.score, columns.n_alerts[row]),
+            columns.availability[row],
+            columns.reliability[row],
+            columns.response_time_hours[row],
+            offers.distance_km,
+        )
+    ):
+        scores["scores"][:, place] = column
+    # Codes, tiers and the number of features are below 64: zigzag, they are twice themselves.
+    scores["group"] = 2 * columns.group[row]
+    scores["tier"] = 2 * offers.tier
+    scores["n_features"] = 2 * len(MATCH_FEATURES)
+    scores["features"] = offers.features
+    scores["end"] = 0
+    return scores.tobytes()
+
+
+def _exploring(offers: Offers) -> bytes:
+    """Return ``_EXPLORING`` of all offers, one after the other."""
+    exploring = np.zeros(len(offers.row), _EXPLORING)
+    exploring["is"] = exploring["has"] = SOME[0]
+    exploring["explored"] = offers.explored
+    exploring["propensity"] = offers.propensity
+    return exploring.tobytes()
+
+
+def _id(event_id: str) -> bytes:
+    return long(len(event_id)) + event_id.encode()
+
+
+def _intervals_us(rules: RuleSet) -> dict[Procedure, NDArray[np.int64]]:
+    """Return the intervals after a donation, microseconds."""
+    limits = rules.limits
+    of_whole_blood = (
+        limits.whole_blood_to_whole_blood_male_us,
+        limits.whole_blood_to_whole_blood_us,
+        limits.apheresis_to_whole_blood_us,
+        limits.unreturned_apheresis_to_whole_blood_us,
+    )
+    of_apheresis = (limits.whole_blood_to_apheresis_us, limits.apheresis_to_apheresis_us)
+    return {
+        Procedure.WHOLE_BLOOD: np.array(of_whole_blood, np.int64),
+        Procedure.APHERESIS: np.array(of_apheresis, np.int64),
+    }
 
 
 def _nobody(request: Event, found: Found) -> str:

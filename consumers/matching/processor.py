@@ -85,7 +85,7 @@ class Matching:
             self.index, scorer, reach=self._rules, exploring=exploring or ExploringRules(), timer=timer
         )
         model = {"model": scorer.name, "version": scorer.version, "sha256": scorer.sha256}
-        self._answers = Answers(self.index, rules, [model])
+        self._answers = Answers(codec, self.index, rules, [model])
         self._kept: dict[int, dict[int, RequestMemory]] = {}
         self._staged: dict[tuple[int, int], RequestMemory] = {}
 
@@ -115,17 +115,14 @@ class Matching:
         """Answer a batch."""
         self.index.settle()
         asked, touched = self._take_in(batch.inputs)
-        offsets = [
-            {"partition": partition, "next_offset": offset}
-            for partition, offset in sorted(batch.followed.get(DONOR_STATES, {}).items())
-        ]
+        seen = self._answers.seen(batch.followed.get(DONOR_STATES, {}))
         looked_for = [one for one in asked if one.empty_because is None]
         matched = self._matcher.match(looked_for) if looked_for else None
-        events = iter(self._answers.events(looked_for, matched, offsets) if matched else ())
+        values = iter(self._answers.matched(looked_for, matched, seen) if matched else ())
         outputs = []
         for one in asked:
-            event = next(events) if one.empty_because is None else self._answers.empty(one, offsets)
-            outputs.append(self._output(topic_of(one), event, str(event["request_id"])))
+            value = next(values) if one.empty_because is None else self._answers.empty(one, seen)
+            outputs.append(Output(topic_of(one), str(one.request["request_id"]).encode(), value))
         for memory, answered in touched.values():
             outputs.append(self._output(STORE, memory.as_event(answered), str(memory.request_id)))
         if matched and matched.n_rows:

@@ -10,7 +10,7 @@ from schemas.catalogue import latest_schema
 from schemas.codec import Codec
 from tests.oracle import matches as oracle
 from tests.oracle import worlds
-from tests.unit.matching.world import HOUR_US, World, again, closing
+from tests.unit.matching.world import HOUR_US, World, again, closing, request, state
 
 N_REQUESTS = 16
 
@@ -120,3 +120,18 @@ def test_donor_states_of_other_schema_ids_are_read_too():
     assert world.matching.index.row_of(2) is None
     assert world.matching.index.row_of(4) is not None
     assert len(lines) == 2  # an id that nobody knows, and a body that isn't of the older schema
+
+
+def test_answers_are_written_as_the_codec_would_write_them():
+    codec = Codec()
+    world = World(*donors())
+    for topic, event in events():
+        request_id = event["request"]["request_id"] if "request" in event else event["request_id"]
+        world.driver.send(topic, str(request_id), event)
+        world.driver.run()
+    many = state(1)
+    world.know(*({**many, "donor_id": -(2**63) + n * 2**53} for n in range(2000)))
+    world.answer(request(1_000_000, district="An unknown one", top_k=1000))
+    records = [*world.driver.records("matches"), *world.driver.records("match-previews")]
+    for record in records:
+        assert codec.encode(record.topic, codec.decode(record.topic, record.value)) == record.value
