@@ -4,7 +4,8 @@
 Postgres, or the client, says                                  seen as             what is done
 =============================================================  ==================  ==================================
 connection refused, lost; shutting down, starting, no room;    Retryable           wait, connect anew, read the
-deadlock, timed out                                                                offsets, go on from there
+deadlock                                                                           offsets, go on from there
+a statement timed out                                          TooSlow             the same, with smaller batches
 value out of range, bad text, constraint broken                RefusedByDatabase   halve, find the record, refuse it
 no such database, user, right, table                           Fatal               stop: a setting is wrong
 =============================================================  ==================  ==================================
@@ -28,6 +29,7 @@ IDLE_IN_TRANSACTION_MS_MAX = 5_000
 """A worker that was stopped in the middle of a transaction must not keep its locks: its successor waits for them."""
 
 _FATAL_STATES = frozenset({"3D000", "28000", "28P01", "42501", "42P01", "42703", "42P10", "42883", "3F000", "0A000"})
+_STATEMENT_TIMED_OUT = "57014"
 _REFUSING_CLASSES = ("21", "22", "23", "44")
 _ADVICE = {
     "3D000": "create the database, or name another in SMARTBLOOD_DATABASE_URL",
@@ -52,6 +54,10 @@ class RefusedByDatabase(Exception):  # noqa: N818 - what happened, not what went
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class TooSlow(Retryable):
+    """A statement took longer than is allowed: {what was being done}; with fewer rows it may pass."""
 
 
 def engine_of(url: str) -> Engine:
@@ -129,7 +135,10 @@ def _translation(error: DBAPIError, what: str) -> Exception:
         return RefusedByDatabase(f"{said} ({state})")
     if not state and _is_wrong_setting(said):
         return Fatal(f"Postgres refuses {what}: {said}: look at SMARTBLOOD_DATABASE_URL")
-    return Retryable(f"{what}: {said}")
+    if state == _STATEMENT_TIMED_OUT:
+        return TooSlow(f"Postgres took longer than {STATEMENT_MS_MAX / 1000:.0f} s for a part of {what}")
+    advice = "; is Postgres running where SMARTBLOOD_DATABASE_URL says?" if not state else ""
+    return Retryable(f"Postgres doesn't do {what} now: {said}{advice}")
 
 
 def _said(error: DBAPIError) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential_jitter
 
@@ -36,17 +36,22 @@ from smartblood.kafka.gauges import Gauges
 from smartblood.kafka.halving import FailureLimit
 from smartblood.kafka.recording_source import RecordingSource
 from smartblood.kafka.stuck import StuckDetector
+from smartblood.storage.apart import apart
 from smartblood.storage.bulk import Offset
-from smartblood.storage.engine import RefusedByDatabase
+from smartblood.storage.engine import RefusedByDatabase, TooSlow
 from smartblood.storage.sink import Place, Sink, no_probe
 
 RECORDS_MAX = 5_000
-ROWS_MAX = 20_000
+ROWS_MIN, ROWS_MAX = 100, 20_000
 BYTES_MAX = 32 * 2**20
 BATCH_WAIT_S = 0.1
 POLL_S = 0.1
 BACKOFF_S_MAX = 5.0
 STUCK_S = 120.0
+STOP_GRACE_S = 4.0
+"""How long Postgres may take to finish a batch once the recorder is asked to stop."""
+
+Result = TypeVar("Result")
 
 
 class RecorderSettings(KafkaSettings, Protocol):
@@ -113,6 +118,7 @@ class Recorder:
         self._failures = FailureLimit()
         self._stuck = StuckDetector(f"{TOPOLOGY.name} {slot}", STUCK_S)
         self._topic_ids: dict[str, str | None] | None = None
+        self._rows_max = ROWS_MAX
         self.ready = False
 
     def run(self, stop: threading.Event) -> None:
@@ -126,7 +132,7 @@ class Recorder:
         self._stop = stop
         self._stuck.start()
         try:
-            self._patiently(self._sink.require_up_to_date, stop.wait)
+            self._patiently(lambda: self._apart(self._sink.require_up_to_date), stop.wait)
             if stop.is_set():
                 return
             source = RecordingSource(
@@ -151,6 +157,8 @@ class Recorder:
         try:
             self._turn()
         except Retryable as error:
+            if isinstance(error, TooSlow):
+                self._rows_max = max(self._rows_max // 2, ROWS_MIN)
             metrics.TRANSACTIONS.labels(TOPOLOGY.name, "aborted").inc()
             self._log.warning("batch is tried again", why=str(error))
             self._source.displace()
@@ -165,11 +173,12 @@ class Recorder:
         self._probe("fetched")
         projected = [self._projected(record) for record in records]
         self._probe("projected")
-        for batch in batches(projected):
+        for batch in batches(projected, self._rows_max):
             if self._stop.is_set():
                 return
             self._stuck.beat()
             self._write(batch)
+        self._rows_max = min(self._rows_max * 2, ROWS_MAX)
 
     def _fetched(self) -> list[Record]:
         """Take records until there are enough of them, or a moment has passed since the first."""
@@ -228,7 +237,8 @@ class Recorder:
         rows = fold(row for projected in batch for row in projected.rows)
         stages.done("process")
         offsets = next_offsets(item.record for item in items)
-        self._sink.write(rows, self._moves(offsets))
+        moves = self._moves(offsets)
+        self._apart(lambda: self._sink.write(rows, moves))
         stages.done("commit")
         metrics.TRANSACTIONS.labels(TOPOLOGY.name, "committed").inc()
         self._failures = failures
@@ -254,7 +264,7 @@ class Recorder:
             for topic, partition in self._source.unplaced
         }
         if asked:
-            found = self._sink.positions(asked)
+            found = self._apart(lambda: self._sink.positions(asked))
             self._source.place({(self._cluster.contract_name(at[0]), at[1]): found[at] for at in found})
             self._probe("placed")
 
@@ -273,6 +283,9 @@ class Recorder:
             retry_error_callback=lambda _: None,
         )
         retrying(action)
+
+    def _apart(self, action: Callable[[], Result]) -> Result:
+        return apart(action, self._stop.is_set, grace_s=STOP_GRACE_S)
 
     def _say_waiting(self, state: RetryCallState) -> None:
         self.ready = False
@@ -301,7 +314,7 @@ class Recorder:
             self._log.warning("records refused", n_refused=len(refused), first_kind=error.kind, **logs.place(record))
 
 
-def batches(projected: Iterable[Projected], rows_max: int = ROWS_MAX) -> Iterable[list[Projected]]:
+def batches(projected: Iterable[Projected], rows_max: int) -> Iterable[list[Projected]]:
     """Cut records into batches of at most ``rows_max`` rows each, and at least one record."""
     batch: list[Projected] = []
     n_rows = 0

@@ -6,6 +6,7 @@ import time
 import uuid
 from pathlib import Path
 
+import psutil
 import pytest
 
 from consumers.recording.projection import TOPOLOGY
@@ -187,6 +188,24 @@ def test_it_stops_within_ten_seconds_also_while_postgres_is_away(fresh):
     with worker(away) as waiting:
         time.sleep(3)
         assert end(waiting) < 10
+
+
+def test_it_stops_within_ten_seconds_also_while_postgres_hangs(broker, tmp_path):
+    with LocalPostgres(tmp_path) as own:
+        world = World(broker, own)
+        with worker(world.settings) as hanging:
+            wait_until(lambda: len(world.record.offsets()) > 0)
+            asleep = [psutil.Process(own.process.pid), *psutil.Process(own.process.pid).children()]
+            for each in asleep:
+                each.suspend()
+            try:
+                world.publish(encoded(a_history(n_requests=5)))
+                time.sleep(1)
+                assert end(hanging) < 10
+            finally:
+                for each in reversed(asleep):
+                    each.resume()
+        world.close()
 
 
 def test_garbage_is_refused_with_its_reason_and_the_rest_is_recorded(fresh):

@@ -16,7 +16,7 @@ from smartblood.errors import Fatal, Retryable
 from smartblood.storage import check, upgrade
 from smartblood.storage.bulk import Offset
 from smartblood.storage.counts import row_counts
-from smartblood.storage.engine import RefusedByDatabase
+from smartblood.storage.engine import RefusedByDatabase, TooSlow
 from smartblood.storage.sink import OwnershipLost, Sink
 from smartblood.storage.tables import METADATA
 from tests.record_events import AT, CODEC, MINUTE, an_id, event, matches_of, record
@@ -339,7 +339,7 @@ def _unchecked(of):
 def test_no_database_is_said_in_one_line(postgres):
     with pytest.raises(Fatal, match="does not exist"):
         upgrade(postgres.url_of("nowhere"))
-    with pytest.raises(Retryable):
+    with pytest.raises(Retryable, match="is Postgres running"):
         row_counts("postgresql://postgres@127.0.0.1:1/x")
     with pytest.raises(Fatal, match="sqlite"):
         upgrade("sqlite://")
@@ -361,3 +361,14 @@ def test_two_workers_that_read_a_request_and_its_closing_at_once_miss_nothing(si
     other.close()
     assert "open" not in {row["status"] for row in ask(ROW)}
     assert len(ask(ROW)) == 20
+
+
+def test_a_statement_that_takes_too_long_is_told_apart(sink, engine, monkeypatch):  # noqa: ARG001 - empties the tables
+    monkeypatch.setattr("smartblood.storage.engine.STATEMENT_MS_MAX", 300)
+    hurried = Sink(engine.url.render_as_string(hide_password=False))
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE match_waves"))
+        with pytest.raises(TooSlow):
+            put(hurried, matched())
+    put(hurried, matched())
+    hurried.close()
