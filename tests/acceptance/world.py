@@ -54,7 +54,8 @@ class World:
         return taken
 
 
-def world(seed: int, n_donors: int, n_requests: int, *, wild: float = 0.5) -> World:
+def world(seed: int, n_donors: int, n_requests: int, *, wild: float = 0.5, within_days: int | None = None) -> World:
+    """Make a world; ``within_days`` leaves out what is older than the latest known of a donor by more than so much."""
     rng = worlds.generator(67, seed)
     made = World()
     for donor_id in range(1, n_donors + 1):
@@ -62,9 +63,22 @@ def world(seed: int, n_donors: int, n_requests: int, *, wild: float = 0.5) -> Wo
             made.histories[donor_id] = worlds.history(rng, donor_id, int(rng.integers(1, 12)))
         else:
             made.histories[donor_id] = ordinary(rng, donor_id)
+        if within_days is not None:
+            made.histories[donor_id] = recent(made.histories[donor_id], within_days * DAY)
     for request_id in range(1, n_requests + 1):
         made.requests[request_id] = course(rng, request_id)
     return made
+
+
+def recent(history: list, span_us: int) -> list:
+    """A history without what is too old for rates and averages not to hang on the order of events."""
+    latest_at = max((event["occurred_at"] for _, event, _ in history if event), default=0)
+    kept = []
+    for topic, event, timestamp_ms in history:
+        is_rate = topic != "donor-registered"
+        if not (event and is_rate and event["occurred_at"] < latest_at - span_us):
+            kept.append((topic, event, timestamp_ms))
+    return kept
 
 
 def registration(rng, donor_id: int, *, at: int = NOON - 400 * DAY, **changes: Any) -> dict[str, Any]:
