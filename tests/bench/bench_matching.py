@@ -5,20 +5,28 @@ Run by ``make bench``; ``BENCH_DONORS`` makes the Kerala smaller.
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import time
+from pathlib import Path
 
 import pytest
 
 from consumers.matching import Matching
+from consumers.matching.asking import Asked, statement_of
+from consumers.matching.matcher import Matcher
 from consumers.topology import Batch, Input
+from features.ranking import ExploringRules
+from features.reach import ReachRules
 from schemas.codec import Codec
 from schemas.records import Record
+from smartblood.registry import load_champion
 from tests.bench.kerala import N_PARTITIONS, donor_records, requests, trained_scorer
 from tests.bench.report import median, print_table
 
 N_DONORS = int(os.environ.get("BENCH_DONORS", "1000000"))
+MODELS = Path(__file__).parents[2] / "models_artifacts"
 N_RUNS = 5
 N_REQUESTS = 2_000
 DISTRIBUTIONS = ("numpy", "numba", "fastavro", "lightgbm")
@@ -32,6 +40,8 @@ def donors() -> list[Record]:
 
 @pytest.fixture(scope="module")
 def scorer():
+    if (MODELS / "model_map.json").exists():
+        return load_champion(MODELS, "donor_seeker_match")
     return trained_scorer()
 
 
@@ -64,6 +74,31 @@ def test_index_restore(donors, scorer):
             ["bytes a donor", f"{index.n_bytes / index.n_donors:.1f}", "150"],
             ["bytes of a record", f"{sum(len(record.value) for record in donors) / len(donors):.0f}", ""],
             ["peak resident MB", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f}", ""],
+        ],
+        *DISTRIBUTIONS,
+    )
+
+
+def test_what_the_cut_costs(matching, scorer):
+    events = [event for event in requests(400) if event["urgency"] in {"HIGH", "CRITICAL"}]
+    asked = [Asked(statement_of(event), event, wave=1, recorded=True, empty_because=None) for event in events]
+    lists = []
+    for n_scored_min in (256, 10**9):
+        rules = ReachRules(n_scored_min=n_scored_min)
+        matcher = Matcher(matching.index, scorer, reach=rules, exploring=ExploringRules(), timer=time.perf_counter)
+        offers = matcher.match(asked).offers
+        start = offers.start
+        lists.append([(offers.row[a:b], offers.score[a:b]) for a, b in itertools.pairwise(start)])
+    same = [set(cut[0]) == set(whole[0]) for cut, whole in zip(*lists, strict=True)]
+    kept = [len(set(cut[0]) & set(whole[0])) / len(whole[0]) for cut, whole in zip(*lists, strict=True)]
+    sums = [cut[1].sum() / whole[1].sum() for cut, whole in zip(*lists, strict=True)]
+    print_table(
+        f"What the cut to 256 costs: {matching.index.n_donors:,} donors, top 10, {len(events)} requests",
+        [
+            ["figure", "value"],
+            ["lists that are the same as if all were scored", f"{sum(same) / len(same):.1%}"],
+            ["of the offers, those that scoring all would make", f"{sum(kept) / len(kept):.2%}"],
+            ["sum of a list's scores, against scoring all", f"{sum(sums) / len(sums):.3%}"],
         ],
         *DISTRIBUTIONS,
     )
