@@ -15,11 +15,12 @@ from functools import lru_cache
 NULL = END = FALSE = b"\x00"
 TRUE = b"\x01"
 _SOME = b"\x02"
-_INSTANT_LEAST, _INSTANT_LIMIT = 1 << 48, 1 << 55
+_BITS = 14
+_MASK = (1 << _BITS) - 1
 
 
-def _any_long(number: int) -> bytes:
-    zigzag = (number << 1) ^ (number >> 63)
+def _groups(zigzag: int) -> bytes:
+    """Return seven bits a byte, the lowest first, the highest bit set where more follow."""
     found = bytearray()
     while zigzag > 0x7F:
         found.append(zigzag & 0x7F | 0x80)
@@ -28,28 +29,20 @@ def _any_long(number: int) -> bytes:
     return bytes(found)
 
 
-_SMALL = [_any_long(number) for number in range(8192)]
+_LAST = [_groups(bits) for bits in range(1 << _BITS)]
+_MORE = [bytes((bits & 0x7F | 0x80, bits >> 7 | 0x80)) for bits in range(1 << _BITS)]
 
 
 def long(number: int) -> bytes:
-    """Encode an int or a long."""
-    if 0 <= number < 8192:
-        return _SMALL[number]
-    if _INSTANT_LEAST <= number < _INSTANT_LIMIT:  # instants of 1978 to 3111: eight bytes
-        z = number << 1
-        return bytes(
-            (
-                z & 0x7F | 0x80,
-                z >> 7 & 0x7F | 0x80,
-                z >> 14 & 0x7F | 0x80,
-                z >> 21 & 0x7F | 0x80,
-                z >> 28 & 0x7F | 0x80,
-                z >> 35 & 0x7F | 0x80,
-                z >> 42 & 0x7F | 0x80,
-                z >> 49,
-            )
-        )
-    return _any_long(number)
+    """Encode an int or a long, fourteen bits at a time."""
+    zigzag = (number << 1) ^ (number >> 63)
+    if zigzag < 1 << 14:
+        return _LAST[zigzag]
+    if zigzag < 1 << 28:
+        return _MORE[zigzag & _MASK] + _LAST[zigzag >> 14]
+    if 1 << 42 <= zigzag < 1 << 56:
+        return _MORE[zigzag & _MASK] + _MORE[zigzag >> 14 & _MASK] + _MORE[zigzag >> 28 & _MASK] + _LAST[zigzag >> 42]
+    return _groups(zigzag)
 
 
 def optional_long(number: int | None) -> bytes:

@@ -184,5 +184,5 @@ class DonorState:
         self._staged_counts["event_ids_dropped"] += repeats.settle(donor)
         encoded = memory.encode(donor)
         self._staged.setdefault(partition, {})[donor_id] = encoded
-        value = self._frame + projection.encoded_state(donor, derived_event_id(STORE, answered), encoded)
+        value = projection.encoded_state(donor, derived_event_id(STORE, answered), encoded, self._frame)
         return Output(STORE, str(donor_id).encode(), value, partition=partition)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 from struct import Struct
 from typing import Any
 
@@ -20,7 +21,8 @@ from schemas.records import Event
 TOTAL_MAX = 2**31 - 1
 """The largest int of Avro."""
 NOBODY = Donor(0)
-_SCORES = Struct("<4d")
+_SCORES = Struct("<3d")
+_HOURS = Struct("<d")
 _EVENT_ID_LENGTH = long(36)
 
 FIELDS_BEFORE = ("event_id", "occurred_at", "donor_id", "erased_at", "registered_at")
@@ -103,8 +105,8 @@ def encoded_facts(profile: Event) -> bytes:
 _NO_FACTS = encoded_facts(UNREGISTERED)
 
 
-def encoded_state(donor: Donor, event_id: str, memory: bytes) -> bytes:
-    """Return the ``donor-states`` event of a donor in Avro, without frame.
+def encoded_state(donor: Donor, event_id: str, memory: bytes, frame: bytes = b"") -> bytes:
+    """Return the ``donor-states`` event of a donor in Avro.
 
     While a donor is erased nothing is in the open fields but the id and the instant: later events wait in ``memory``
     for a later profile.
@@ -115,12 +117,15 @@ def encoded_state(donor: Donor, event_id: str, memory: bytes) -> bytes:
         Of the record.
     memory : bytes
         What donor state alone needs: the donor, encoded.
+    frame : bytes
+        What stands before the event.
     """
     erased = donor.erased_at != NEVER and not donor.profiles
     known = NOBODY if erased else donor
     occurred_at = max(donor.latest_at, donor.erased_at) if erased else donor.latest_at
     counts = responses.tally(known)
     parts = [
+        frame,
         _EVENT_ID_LENGTH,
         event_id.encode(),
         long(occurred_at),
@@ -134,11 +139,8 @@ def encoded_state(donor: Donor, event_id: str, memory: bytes) -> bytes:
         array([text(item) + _last_day(until) for item, until in deferrals.standing(known)]),
         array([long(request_id) + long(at) for at, request_id in responses.open_promises(known)]),
         array([long(request_id) + long(at) for at, request_id in responses.asked(known)]),
-        long(counts.n_alerts),
-        long(counts.n_answers),
-        long(counts.n_promises),
-        long(counts.n_kept),
-        _scores(counts),
+        _rates(*counts[:4]),
+        _HOURS.pack(median_hours(RESPONSE_TIME, counts.sum_of_logs / responses.LOG_UNIT, counts.n_times)),
         bytes_(memory),
     ]
     return b"".join(parts)
@@ -148,8 +150,9 @@ def _last_day(until: int) -> bytes:
     return optional_long(None if until == PERMANENT else until)
 
 
-def _scores(counts: responses.Tally) -> bytes:
-    availability, _ = beta_mean_sd(AVAILABILITY, counts.n_answers, counts.n_alerts)
-    reliability, reliability_sd = beta_mean_sd(RELIABILITY, counts.n_kept, counts.n_promises)
-    hours = median_hours(RESPONSE_TIME, counts.sum_of_logs / responses.LOG_UNIT, counts.n_times)
-    return _SCORES.pack(availability, reliability, reliability_sd, hours)
+@lru_cache(maxsize=1 << 14)
+def _rates(n_alerts: int, n_answers: int, n_promises: int, n_kept: int) -> bytes:
+    """Return the counts and the scores that follow from them; most donors share theirs with many."""
+    availability, _ = beta_mean_sd(AVAILABILITY, n_answers, n_alerts)
+    scores = _SCORES.pack(availability, *beta_mean_sd(RELIABILITY, n_kept, n_promises))
+    return b"".join(map(long, (n_alerts, n_answers, n_promises, n_kept))) + scores

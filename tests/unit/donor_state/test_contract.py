@@ -187,6 +187,24 @@ def test_the_two_latest_promises_are_told() -> None:
     assert [one["request_id"] for one in last_state(*events)["promises"]] == [4, 3]
 
 
+def test_a_promise_stays_open_however_old_until_something_ends_it() -> None:
+    runner = Runner()
+    runner.each(donation(START - DAY, 1), response(START, 2, "ACCEPTED"))
+    runner.each(response(START + 300 * DAY, 3, "NOTIFIED", request_id=2))
+    assert runner.state is not None
+    assert runner.state["promises"] == [{"request_id": 1, "promised_at": START}]
+    runner.each(donation(START + 301 * DAY, 4))
+    assert runner.state["promises"] == []
+
+
+def test_a_promise_taken_back_long_ago_stays_so_when_it_comes_late() -> None:
+    runner = Runner()
+    runner.each(donation(START - DAY, 1), response(START + DAY, 2, "DECLINED"))
+    runner.each(response(START + 300 * DAY, 3, "NOTIFIED", request_id=2), response(START, 4, "ACCEPTED"))
+    assert runner.state is not None
+    assert runner.state["promises"] == []
+
+
 def test_asked_are_requests_whose_latest_response_isnt_expired() -> None:
     events = [response(START, 1, "NOTIFIED"), response(START + HOUR, 2, "EXPIRED")]
     asked = [{"request_id": 1, "responded_at": START}]
@@ -351,8 +369,16 @@ def test_a_null_that_comes_after_a_later_profile_takes_only_what_is_older_and_th
 def test_a_profile_written_before_the_null_goes_though_it_claims_to_be_later() -> None:
     ahead = profile(START + 6 * HOUR, 1, last_whole_blood_at=START)._replace(timestamp_ms=START // 1000)
     behind = profile(START + 5 * HOUR, 2, sex="MALE")
-    state = last_state(ahead, behind, erasure(START + HOUR))
-    assert (state["erased_at"], state["sex"], state["last_whole_blood_at"]) == (None, "MALE", None)
+    for history in ((ahead, behind), (behind, ahead)):
+        state = last_state(*history, erasure(START + HOUR))
+        assert (state["erased_at"], state["sex"], state["last_whole_blood_at"]) == (None, "MALE", None)
+
+
+def test_what_only_an_erased_profile_counted_is_counted_again() -> None:
+    ahead = profile(START + 6 * HOUR, 1)._replace(timestamp_ms=START // 1000)
+    given = donation(START + 3 * HOUR, 2)
+    state = last_state(ahead, given, erasure(START + HOUR), profile(START + 2 * HOUR, 3, total_donations=4))
+    assert state["total_donations"] == 5
 
 
 def test_what_is_left_where_a_record_was_sent_on_erases_nobody() -> None:

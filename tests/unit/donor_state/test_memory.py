@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
+import fastavro
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumers.donor_state import memory, projection
+from consumers.donor_state import avro, memory, projection
 from consumers.donor_state.donor import Donor, RequestFacts
 from schemas.catalogue import latest_schema
 from tests.unit.donor_state.histories import CODEC, DAY, START, Runner, Sent, donation, histories, profile
@@ -86,3 +89,15 @@ def test_the_memory_stays_small() -> None:
     runner.each(*events)
     assert runner.state is not None
     assert len(runner.state["memory"]) < 350
+
+
+@given(st.integers(-(2**63), 2**63 - 1) | st.integers(-(2**15), 2**15) | st.integers(2**50, 2**52))
+@example(2**13)
+@example(2**27)
+@example(2**41)
+@example(2**55)
+@example(-(2**63))
+def test_longs_are_avros(number: int) -> None:
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, {"type": "long"}, number)
+    assert avro.long(number) == body.getvalue()
