@@ -28,7 +28,7 @@ from kafka.protocol.consumer import IsolationLevel
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LARGEST_REQUEST_BYTES = 3 * 2**20
+LARGEST_REQUEST_BYTES = 6 * 2**20
 QUIET_S = 60.0
 
 
