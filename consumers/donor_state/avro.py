@@ -14,7 +14,7 @@ from functools import lru_cache
 
 NULL = END = FALSE = b"\x00"
 TRUE = b"\x01"
-_SOME = b"\x02"
+SOME = b"\x02"
 _BITS = 14
 _MASK = (1 << _BITS) - 1
 
@@ -47,7 +47,7 @@ def long(number: int) -> bytes:
 
 def optional_long(number: int | None) -> bytes:
     """Encode the union of null and a long, in this order."""
-    return NULL if number is None else _SOME + long(number)
+    return NULL if number is None else SOME + long(number)
 
 
 def bytes_(content: bytes) -> bytes:

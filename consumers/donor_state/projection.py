@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 from struct import Struct
-from typing import Any
-
-import fastavro
 
 from consumers.donor_state import deferrals, donations, responses
-from consumers.donor_state.avro import FALSE, NULL, TRUE, array, bytes_, long, optional_long, text
+from consumers.donor_state.avro import FALSE, NULL, SOME, TRUE, array, bytes_, long, optional_long, text
 from consumers.donor_state.donor import NEVER, PERMANENT, Donor
 from consumers.donor_state.staircase import highest
 from features.priors import AVAILABILITY, RELIABILITY, RESPONSE_TIME, beta_mean_sd, median_hours
 from schemas.catalogue import latest_schema
-from schemas.codec import without_logical_types
 from schemas.records import Event
 
 TOTAL_MAX = 2**31 - 1
 """The largest int of Avro."""
 NOBODY = Donor(0)
 _SCORES = Struct("<3d")
-_HOURS = Struct("<d")
+_DOUBLE = Struct("<d")
 _EVENT_ID_LENGTH = long(36)
 
 FIELDS_BEFORE = ("event_id", "occurred_at", "donor_id", "erased_at", "registered_at")
@@ -86,20 +81,31 @@ SAMPLE: Event = {
 """A record of nobody, for whoever needs to see how the codec frames one."""
 
 
-def _profile_schema() -> Any:  # noqa: ANN401 - fastavro's parsed schemas are nested JSON
-    schema = without_logical_types(latest_schema("donor-states").load())
-    fields = [field for field in schema["fields"] if field["name"] in PROFILE_FIELDS]
-    return fastavro.parse_schema({"type": "record", "name": "Facts", "fields": fields})
+def _symbols(field: str) -> dict[str, bytes]:
+    """Return the symbols of an enum, each with what it is in Avro."""
+    fields = {one["name"]: one for one in latest_schema("donor-states").load()["fields"]}
+    return {symbol: long(place) for place, symbol in enumerate(fields[field]["type"]["symbols"])}
 
 
-_PROFILE_SCHEMA = _profile_schema()
+_GROUPS, _SEXES = _symbols("blood_group"), _symbols("sex")
 
 
 def encoded_facts(profile: Event) -> bytes:
     """Return the fields of a profile that ``donor-states`` carries as they are, in Avro, one after the other."""
-    body = io.BytesIO()
-    fastavro.schemaless_writer(body, _PROFILE_SCHEMA, {name: profile[name] for name in PROFILE_FIELDS})
-    return body.getvalue()
+    weight_kg = profile["weight_kg"]
+    parts = [
+        _GROUPS[profile["blood_group"]],
+        _SEXES[profile["sex"]],
+        long(profile["born_on"]),
+        NULL if weight_kg is None else SOME + _DOUBLE.pack(weight_kg),
+        text(profile["district"]),
+        long(profile["h3_cell"]),
+        long(profile["joined_at"]),
+        TRUE if profile["contactable"] else FALSE,
+        TRUE if profile["apheresis_willing"] else FALSE,
+        optional_long(profile["away_until"]),
+    ]
+    return b"".join(parts)
 
 
 _NO_FACTS = encoded_facts(UNREGISTERED)
@@ -140,7 +146,7 @@ def encoded_state(donor: Donor, event_id: str, memory: bytes, frame: bytes = b""
         array([long(request_id) + long(at) for at, request_id in responses.open_promises(known)]),
         array([long(request_id) + long(at) for at, request_id in responses.asked(known)]),
         _rates(*counts[:4]),
-        _HOURS.pack(median_hours(RESPONSE_TIME, counts.sum_of_logs / responses.LOG_UNIT, counts.n_times)),
+        _DOUBLE.pack(median_hours(RESPONSE_TIME, counts.sum_of_logs / responses.LOG_UNIT, counts.n_times)),
         bytes_(memory),
     ]
     return b"".join(parts)
