@@ -177,6 +177,29 @@ class Chaos:
     def _break_postgres(self) -> None:
         self._outage(self.postgres)
 
+    def _cut_power(self) -> None:
+        """Everything dies at once, and is started again at once."""
+        for worker in self._slots.values():
+            worker.process.kill()
+        self.broker.kill()
+        self.postgres.kill()
+        for worker in self._slots.values():
+            worker.process.wait()
+        self._asleep.clear()
+        for worker in list(self._slots.values()):
+            self._again(worker)
+        self.broker.restart()
+        self.postgres.restart()
+
+    def _join(self) -> None:
+        """One more worker shares the work for a while."""
+        name = self._rnd.choice(["donor-state", "matching", "recording"])
+        guest = self.system.run(name, f"guest-{len(self.log)}")
+        self._wait(self._rnd.uniform(2.0, 5.0))
+        took_s = guest.stop()
+        assert guest.process.returncode == 0, guest.said[-1500:]
+        assert took_s < 10, f"{name} took {took_s:.1f} s to stop: {guest.said[-1500:]}"
+
     def _outage(self, server) -> None:
         server.kill()
         time.sleep(self._rnd.uniform(0.2, 2.0))
@@ -195,14 +218,9 @@ class Chaos:
         self.log.append(f"{time.monotonic() - self._began:6.1f} s: {what}")
 
 
-def plan_of(n_kills: int, n_stops: int, n_sleeps: int, n_brokers: int, n_postgres: int) -> list[str]:
-    return (
-        ["kill"] * n_kills
-        + ["stop"] * n_stops
-        + ["sleep"] * n_sleeps
-        + ["break_broker"] * n_brokers
-        + ["break_postgres"] * n_postgres
-    )
+def plan_of(**counts: int) -> list[str]:
+    """What is to happen, and how often: kill, stop, sleep, join, break_broker, break_postgres, cut_power."""
+    return [what for what, n in counts.items() for _ in range(n)]
 
 
 def eventually(is_so: Callable[[], bool], within_s: float) -> bool:

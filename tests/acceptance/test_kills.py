@@ -28,14 +28,17 @@ READ = (
 )
 
 
+SHORT = plan_of(kill=7, stop=1, sleep=1, break_broker=1, break_postgres=1)
+LONG = plan_of(kill=13, stop=1, sleep=2, join=1, break_broker=1, break_postgres=1, cut_power=1)
+N_LONG = 10
+"""Ten times twenty."""
+
+
 @pytest.mark.parametrize(
     ("seed", "plan", "pace_s"),
     [
-        pytest.param(1, plan_of(8, 1, 1, 1, 1), 2.0, id="short"),
-        *(
-            pytest.param(seed, plan_of(14, 2, 2, 1, 1), 2.5, id=f"{seed}", marks=pytest.mark.soak)
-            for seed in range(2, 12)
-        ),
+        pytest.param(1, SHORT, 2.0, id="short"),
+        *(pytest.param(2 + n, LONG, 2.5, id=f"long-{n}", marks=pytest.mark.soak) for n in range(N_LONG)),
     ],
 )
 def test_kills_leave_one_right_output_for_each_input(system, broker, postgres, seed, plan, pace_s):
