@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections import Counter
 
 import pytest
 
 from tests.acceptance import garbage
+from tests.acceptance.system import get
 from tests.acceptance.world import DAY, closing, donation, now_us, registration, rematch, request, response
 from tests.oracle import worlds
 
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.broker
 
 
 def test_garbage_is_refused_once_by_each_reader_and_everything_else_is_answered(system, outsider, tables):
-    system.run_all()
+    workers = system.run_all()
     rng, rnd = worlds.generator(72), random.Random(72)
     bad = [one for topic in garbage.READ_IN_A_GROUP for one in garbage.garbage(topic)]
     fine = good_records(rng)
@@ -38,6 +40,7 @@ def test_garbage_is_refused_once_by_each_reader_and_everything_else_is_answered(
     check_dead_letters(system, outsider, lain)
     check_refused_rows(tables, lain, system.prefix)
     check_answers(outsider, fine)
+    check_alarms(workers, lain)
     system.stop()
 
 
@@ -133,3 +136,17 @@ def check_answers(outsider, fine):
     donors = {int(one.key) for one in seen.seen["donor-states"]}
     assert donors == {key for topic, key, _ in fine if topic == "donor-registered"}
     assert any(one.event["matches"] for one in seen.seen["matches"])
+
+
+def check_alarms(workers, lain):
+    """Each refused record is counted by whoever refused it, with what was wrong."""
+    for worker in workers:
+        wanted = Counter(one.topic for one in lain.values() if worker.name in garbage.READ_IN_A_GROUP[one.topic])
+        counted = Counter()
+        for line in get(f"{worker.metrics}/metrics")[1].splitlines():
+            found = re.fullmatch(r"smartblood_records_refused_total{(.*)} ([0-9.e+]+)", line)
+            if found:
+                labels = dict(re.findall(r'(\w+)="([^"]*)"', found[1]))
+                assert labels["kind"]
+                counted[labels["topic"]] += int(float(found[2]))
+        assert counted == wanted, worker.name
