@@ -20,7 +20,7 @@ _SCORES = Struct("<3d")
 _DOUBLE = Struct("<d")
 _EVENT_ID_LENGTH = long(36)
 
-FIELDS_BEFORE = ("event_id", "occurred_at", "donor_id", "erased_at", "registered_at")
+FIELDS_BEFORE = ("event_id", "occurred_at", "donor_id", "erased_at", "last_erased_at", "registered_at")
 PROFILE_FIELDS = (
     "blood_group",
     "sex",
@@ -137,6 +137,7 @@ def encoded_state(donor: Donor, event_id: str, memory: bytes, frame: bytes = b""
         long(occurred_at),
         long(donor.donor_id),
         optional_long(donor.erased_at if erased else None),
+        optional_long(donor.erased_at if donor.erased_at != NEVER else None),
         optional_long(known.profiles[0].occurred_at) + known.profiles[0].facts if known.profiles else NULL + _NO_FACTS,
         long(min(donations.total(known), TOTAL_MAX)),
         optional_long(highest(known.whole_blood)),

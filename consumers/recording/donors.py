@@ -35,8 +35,9 @@ def donor_rows(record: Record, event: Event, rules: RuleSet) -> tuple[DonorRow |
     InvalidRecord
         If a score is no finite number.
     """
-    donor_id, erased_at = event["donor_id"], event["erased_at"]
-    shown = DepartureRow(donor_id) if event["registered_at"] is None or erased_at is not None else _row(event, rules)
+    donor_id, erased_at = event["donor_id"], event["last_erased_at"]
+    is_gone = event["registered_at"] is None or event["erased_at"] is not None
+    shown = DepartureRow(donor_id) if is_gone else _row(event, rules)
     if erased_at is None:
         return (shown,)
     return shown, ErasureRow(donor_id, erased_at, record.partition, record.offset)
@@ -86,10 +87,10 @@ def folded_donors(rows: Iterable[DonorRow | DepartureRow]) -> tuple[list[DonorRo
 
 
 def folded_erasures(rows: Iterable[ErasureRow]) -> list[ErasureRow]:
-    """Return the latest erasure of each donor, by id."""
+    """Return the latest erasure of each donor, by id; of records that say the same, the first, by offset."""
     found: dict[int, ErasureRow] = {}
     for row in rows:
         known = found.get(row.donor_id)
-        if known is None or row.erased_at >= known.erased_at:
+        if known is None or row.erased_at > known.erased_at:
             found[row.donor_id] = row
     return [found[key] for key in sorted(found)]

@@ -76,7 +76,9 @@ def run(plan: Plan, settings: Settings, console: Console, stop: threading.Event)
 def _show(plan: Plan, settings: Settings, addresses: dict[str, str], console: Console, stop: threading.Event) -> None:
     _go_on(stop)
     console.print(f"Ready: Kafka at {addresses['kafka']}, metrics at {addresses['metrics']}")
-    here = settings.changed(kafka_bootstrap_servers=addresses["kafka"], database_url=addresses["database"])
+    # What up prints hides the password of a database that was set.
+    database_url = settings.database_url or addresses["database"]
+    here = settings.changed(kafka_bootstrap_servers=addresses["kafka"], database_url=database_url)
     cluster, sight = Cluster.of(here), Sight(addresses["metrics"])
     codec = Codec()
     with Tail(cluster, ["dead-letters"]) as letters:

@@ -292,10 +292,11 @@ ERASURES = Incoming(ERASED_DONORS, ErasureRow._fields)
 def _put_erasures() -> Insert:
     statement = _insert(ERASED_DONORS, ERASURES)
     new = statement.excluded
+    # Every later state of the donor repeats the instant: the first that says it is where it was seen.
     return statement.on_conflict_do_update(
         index_elements=["donor_id"],
         set_={name: new[name] for name in ErasureRow._fields if name != "donor_id"},
-        where=new.erased_at >= ERASED_DONORS.c.erased_at,
+        where=new.erased_at > ERASED_DONORS.c.erased_at,
     )
 
 

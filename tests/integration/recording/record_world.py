@@ -84,7 +84,12 @@ def a_history(n_requests=60, n_donors=40):
     for donor in range(n_donors):
         told.append(("donor-states", event("donor-states", donor_id=donor, total_donations=donor)))
         if donor % 10 == 3:
-            gone = {"registered_at": None, "erased_at": AT + 5 * MINUTE, "occurred_at": AT + 5 * MINUTE}
+            gone = {
+                "registered_at": None,
+                "erased_at": AT + 5 * MINUTE,
+                "last_erased_at": AT + 5 * MINUTE,
+                "occurred_at": AT + 5 * MINUTE,
+            }
             told.append(("donor-states", event("donor-states", donor_id=donor, **gone)))
     for n in range(n_requests):
         offered = [(n * 7 + k) % n_donors for k in range(4)]

@@ -224,7 +224,7 @@ def test_waves_of_a_request_are_all_kept(sink, ask):
 
 
 def erased(at=0, **changes):
-    return state(registered_at=None, erased_at=AT + at * MINUTE, **changes)
+    return state(registered_at=None, erased_at=AT + at * MINUTE, last_erased_at=AT + at * MINUTE, **changes)
 
 
 def test_an_erased_donor_leaves_the_rows_without_what_was_known_whatever_came_first(sink, ask):

@@ -40,6 +40,7 @@ class Naive:
         return {
             "occurred_at": max(self.latest_at, self.erased_at) if erased else self.latest_at,
             "erased_at": self.erased_at if erased else None,
+            "last_erased_at": self.erased_at or None,
             "registered_at": self.profile["occurred_at"] if self.profile else None,
             "blood_group": self.profile["blood_group"] if self.profile else "UNKNOWN",
             "weight_kg": self.profile["weight_kg"] if self.profile else None,

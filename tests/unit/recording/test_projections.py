@@ -99,8 +99,18 @@ def test_a_state_without_a_profile_shows_nobody():
 
 
 def test_an_erased_donor_goes_and_is_remembered_with_the_place_of_the_state():
-    of = event("donor-states", registered_at=None, erased_at=AT)
+    of = event("donor-states", registered_at=None, erased_at=AT, last_erased_at=AT)
     assert rows_of("donor-states", of, partition=3, offset=17) == (DepartureRow(42), ErasureRow(42, AT, 3, 17))
+
+
+def test_a_donor_who_was_erased_and_registered_anew_is_shown_and_the_erasure_known():
+    shown, erasure = rows_of("donor-states", event("donor-states", last_erased_at=AT), partition=3, offset=17)
+    assert (shown.id, erasure) == (42, ErasureRow(42, AT, 3, 17))
+
+
+def test_of_states_that_repeat_an_erasure_the_first_is_where_it_was_seen():
+    rows = [rows_of("donor-states", event("donor-states", last_erased_at=AT), offset=n)[1] for n in (5, 6)]
+    assert fold(rows).erasures == [ErasureRow(42, AT, 0, 5)]
 
 
 @pytest.mark.parametrize("response", ["OPENED", "EXPIRED", "ARRIVED"])
@@ -150,7 +160,9 @@ def test_folded_responses_are_the_earliest_in_any_order(order):
 
 def test_of_a_donor_the_last_state_holds_and_every_erasure_counts():
     known = rows_of("donor-states", event("donor-states"))
-    erased = rows_of("donor-states", event("donor-states", registered_at=None, erased_at=AT), offset=1)
+    erased = rows_of(
+        "donor-states", event("donor-states", registered_at=None, erased_at=AT, last_erased_at=AT), offset=1
+    )
     again = rows_of("donor-states", event("donor-states", total_donations=9), offset=2)
     folded = fold([*known, *erased, *again])
     assert [row.total_donations for row in folded.donors] == [9]
