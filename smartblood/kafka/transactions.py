@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -25,7 +25,8 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.records import Output
 from smartblood import metrics
-from smartblood.errors import Fatal
+from smartblood.errors import Fatal, Retryable
+from smartblood.kafka.aside import Aside
 from smartblood.kafka.client import Cluster, error_of, transactional_producer
 from smartblood.kafka.faults import DISCONNECTED, FENCED, Fault, TransactionFailed, fault_of
 from smartblood.kafka.offsets import Place
@@ -69,7 +70,7 @@ class Transactions:
     call_s, slow_s, patience_s : float
         Seconds for one try of a call; above which a call took unusually long; for all tries of a call.
     beat : callable
-        Called between tries: still alive, only waiting.
+        Called between tries: still alive, only waiting. It may raise ``Retryable`` where there is no time to wait.
     """
 
     def __init__(  # noqa: PLR0913 - the times have defaults and belong together
@@ -80,8 +81,8 @@ class Transactions:
         log: FilteringBoundLogger,
         *,
         n_turns: int = 2,
-        call_s: float = 5.0,
-        slow_s: float = 2.0,
+        call_s: float = 1.0,
+        slow_s: float = 1.0,
         patience_s: float = 30.0,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
@@ -93,6 +94,7 @@ class Transactions:
         self._turns = [_Turn(cluster.transactional_id(name, slot, turn)) for turn in range(n_turns)]
         self._turn = self._turns[-1]
         self._open = False
+        self._aside = Aside()
         self._fenced_at: deque[float] = deque(maxlen=FENCINGS_MAX)
 
     @property
@@ -143,13 +145,28 @@ class Transactions:
 
     def send_offsets(self, offsets: Mapping[Place, int], group_metadata: Any) -> None:  # noqa: ANN401 - librdkafka's
         """Put the next offsets of what was processed into the transaction."""
-        positions: Sequence[TopicPartition] = [
+        positions = [
             TopicPartition(self._cluster.topic(topic), partition, offset)
             for (topic, partition), offset in offsets.items()
         ]
-        self._call(
-            self._turn, "offsets", lambda p, s: p.send_offsets_to_transaction(list(positions), group_metadata, s)
+        turn, producer = self._turn, self._turn.live()
+        began = time.monotonic()
+        sent = self._aside.begin(
+            lambda: producer.send_offsets_to_transaction(positions, group_metadata, self._patience_s),
         )
+        try:
+            while not sent.wait(self._call_s):
+                turn.doubt = turn.doubt or "timeout"
+                if time.monotonic() - began > self._patience_s:
+                    step, reason = "offsets", "the brokers don't answer"
+                    raise TransactionFailed(step, Fault.RENEW, reason)
+                self._beat()
+        except KafkaException as error:
+            raise self._failed(turn, "offsets", error_of(error)) from error
+        except Retryable:
+            self._aside.give_up()
+            turn.doubt = "fatal"
+            raise
 
     def commit(self) -> None:
         """Commit; once this returns nothing can undo it."""
@@ -158,7 +175,7 @@ class Transactions:
         metrics.TRANSACTIONS.labels(self._name, "committed").inc()
 
     def abort(self) -> None:
-        """Abort what is open, if that is still possible; never raises ``TransactionFailed``."""
+        """Abort what is open, if that is still possible; never raises ``Retryable``."""
         if not self._open:
             return
         self._open = False
@@ -169,13 +186,14 @@ class Transactions:
         try:
             self._call(turn, "abort", lambda producer, wait_s: producer.abort_transaction(wait_s))
             metrics.TRANSACTIONS.labels(self._name, "aborted").inc()
-        except TransactionFailed:
+        except Retryable:
             turn.doubt = turn.doubt or "fatal"
             metrics.TRANSACTIONS.labels(self._name, "in_doubt").inc()
 
     def close(self) -> None:
-        """Abort what is open and let the producers go."""
+        """Abort what is open, let go of what can't be sent, and of the producers."""
         self.abort()
+        self._aside.give_up()
         for turn in self._turns:
             _discard(turn)
 
@@ -197,7 +215,7 @@ class Transactions:
         turn.producer = transactional_producer(self._cluster, turn.transactional_id, turn.on_error)
         try:
             self._call(turn, "init", lambda producer, wait_s: producer.init_transactions(wait_s))
-        except (TransactionFailed, Fatal):
+        except (Retryable, Fatal):
             turn.doubt = turn.doubt or reason
             raise
         turn.doubt = None  # what happened before the new epoch is settled now
@@ -216,7 +234,7 @@ class Transactions:
                 said = error_of(error)
                 spent_s = time.monotonic() - began
                 if fault_of(said) is Fault.AGAIN:
-                    turn.doubt = turn.doubt or "timeout"
+                    turn.doubt = "commit" if step == "commit" else turn.doubt or "timeout"
                     if spent_s < self._patience_s:
                         self._beat()
                         continue
@@ -235,8 +253,6 @@ class Transactions:
                 each.doubt = "fenced"
         elif fault is Fault.RENEW:
             turn.doubt = "fatal"
-        elif step == "commit" and fault is Fault.AGAIN:
-            turn.doubt = "commit"
         return TransactionFailed(step, fault, said.str(), in_doubt=step == "commit" and fault is not Fault.ABORT)
 
     def _note_fenced(self, turn: _Turn) -> None:
@@ -255,5 +271,4 @@ def _discard(turn: _Turn) -> None:
     """Let a producer go with whatever it still holds."""
     producer, turn.producer = turn.producer, None
     if producer is not None:
-        producer.purge()
-        producer.close()
+        producer.purge(blocking=False)  # and no close(): it would wait for the broker to abort

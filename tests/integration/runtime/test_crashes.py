@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import pytest
 
@@ -90,3 +91,21 @@ def test_broker_killed_and_restarted_under_load(own_broker, topic_prefix, tmp_pa
         world.wait_answered(90)
         world.assert_exactly_once()
         assert worker.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_told_to_stop_while_the_broker_is_gone_it_stops_in_time(own_broker, topic_prefix, tmp_path, number) -> None:
+    world = World(own_broker.bootstrap_servers, topic_prefix, tmp_path)
+    with world.worker("w0", "--records-max", "5") as worker:
+        world.send_some(40)
+        world.wait_answered()
+        world.send_some(400)
+        own_broker.process.send_signal(number)
+        time.sleep(1)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(10) == 0
+    own_broker.process.send_signal(signal.SIGCONT)
+    own_broker.restart()
+    with world.worker("w0"):
+        world.wait_answered(60)
+        world.assert_exactly_once()

@@ -8,6 +8,7 @@ Run as a program it is one worker, which may kill itself at a step of the loop::
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import signal
@@ -117,6 +118,7 @@ def main() -> int:
     parser.add_argument("--records-max", type=int, default=2000)
     parser.add_argument("--turns", type=int, default=2)
     given = parser.parse_args()
+    faulthandler.register(signal.SIGUSR1)
     logs.configure("console")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
