@@ -41,7 +41,8 @@ def test_ctrl_c_leaves_no_process_behind(wait_s):
     running.communicate(timeout=60)
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
-    assert running.returncode in {0, 130}
+    # Before anything was started, the interpreter itself may be what is interrupted.
+    assert running.returncode in {0, 130, -signal.SIGINT}
 
 
 def test_a_broker_that_does_not_answer_is_said_in_one_line():
