@@ -6,7 +6,7 @@ Two things are done here that librdkafka leaves to its user.
 so and waits 20 ms. So a slot has more than one, used in turn, each with a stable id of the slot's. The next one begins
 only after the last one's commit was acknowledged, and from then on that commit can't be undone: transactions of a slot
 are never open side by side, their records and offsets lie in the log in order, and a reader or a restored memory that
-waits for the last stable offset sees them in order (docs/adr/0010).
+waits for the last stable offset sees them in order (docs/adr/0011).
 
 *Recycling.* librdkafka speaks the transaction protocol without KIP-890, where a delayed EndTxn may end a later
 transaction (KAFKA-17754). So after a call that timed out, took unusually long, failed for good or saw a broker go away,
