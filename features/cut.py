@@ -7,8 +7,9 @@ is exact, and a total order (of equals the least id), so that it depends on noth
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from features.kernels import kernel
 
 CUT_DISTANCE_KM = 10.0
 """k of exp(−d/k): the geometric mean of the 5–20 km of the domain facts, section 3."""
@@ -16,7 +17,7 @@ CUT_DISTANCE_KM = 10.0
 N_BUCKETS = 1024
 
 
-@njit(cache=True)
+@kernel
 def _sink(worth: NDArray[np.float64], donor: NDArray[np.int64], heap: NDArray[np.int64], n: int, i: int) -> None:
     """Restore a heap whose root is the least worthy: of least worth, and of equals the one of greatest id."""
     while True:
@@ -32,7 +33,7 @@ def _sink(worth: NDArray[np.float64], donor: NDArray[np.int64], heap: NDArray[np
         i = least
 
 
-@njit(cache=True)
+@kernel
 def _keep_best(
     worth: NDArray[np.float64], donor: NDArray[np.int64], among: NDArray[np.int64], n_among: int, n_wanted: int
 ) -> None:
@@ -46,12 +47,12 @@ def _keep_best(
             _sink(worth, donor, among, n_wanted, 0)
 
 
-@njit(cache=True)
+@kernel
 def _bucket(worth: float, scale: float) -> int:
     return min(int(worth * scale), N_BUCKETS - 1)
 
 
-@njit(cache=True)
+@kernel
 def best_of(worth: NDArray[np.float64], donor: NDArray[np.int64], n_wanted: int) -> NDArray[np.int64]:
     """Return the places of the ``n_wanted`` donors who are worth most, unordered.
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from features.kernels import kernel
 
 FILL_CERTAINTY = 0.9
 """With which certainty the donors asked fill the units, where a request leaves their number open; contracts, fields."""
@@ -40,7 +41,7 @@ class Scored(NamedTuple):
     donor_id: NDArray[np.int64]
 
 
-@njit(cache=True)
+@kernel
 def _goes_before(scored: Scored, a: int, b: int) -> bool:
     if scored.preference[a] != scored.preference[b]:
         return bool(scored.preference[a] < scored.preference[b])
@@ -51,7 +52,7 @@ def _goes_before(scored: Scored, a: int, b: int) -> bool:
     return bool(scored.donor_id[a] < scored.donor_id[b])
 
 
-@njit(cache=True)
+@kernel
 def _first(scored: Scored, begin: int, end: int, n_wanted: int) -> NDArray[np.int64]:
     """Return the first ``n_wanted`` of one request in order, by insertion into a list that is kept sorted."""
     first = np.empty(min(n_wanted, end - begin), np.int64)
@@ -73,7 +74,7 @@ def _first(scored: Scored, begin: int, end: int, n_wanted: int) -> NDArray[np.in
     return first
 
 
-@njit(cache=True)
+@kernel
 def n_to_ask(probabilities: NDArray[np.float64], units: int, certainty: float) -> int:
     """How many donors to ask, in this order, so that ``units`` of them give with ``certainty``.
 
@@ -109,7 +110,7 @@ def n_to_ask(probabilities: NDArray[np.float64], units: int, certainty: float) -
     return len(probabilities)
 
 
-@njit(cache=True)
+@kernel
 def ranked(
     scored: Scored, n_wanted: NDArray[np.int64], units_to_fill: NDArray[np.int64], certainty: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.index.donor_index import DonorIndex
-from features.search import Askable, Limits, Question, search
+from features.question import Askable, Limits, Question
+from features.search import search
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US

@@ -7,151 +7,23 @@ and only donors of groups that may give are looked at one by one. A ring looks o
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from features.cut import CUT_DISTANCE_KM, best_of
 from features.geo import EARTH_RADIUS_KM
 from features.index.columns import APHERESIS_WILLING, CONTACTABLE, LAST, LIVE, NO_ENGAGEMENT, PROMISE, Engagements
 from features.index.donor_index import IndexView
+from features.kernels import kernel
+from features.question import N_CLASSES, Askable, Filter, Limits, Question, Ring, Tally
 
 NEAR = 1e-12
 """Cosines that differ by less are told apart by the exact distance. A dot product of unit vectors is right to 1e-15;
 at 5 km this is a strip of 8 mm."""
 
-N_CLASSES = 11
-"""There are no more preference classes than groups."""
 
-
-class Question(NamedTuple):
-    """One request, as the search needs it.
-
-    Parameters
-    ----------
-    latitude, longitude : float
-        Degrees.
-    classes : ndarray of int8, shape (11,), read-only
-        Preference class of each donor group, -1 where it is never offered.
-    apheresis : bool
-        Whether the component is given by apheresis.
-    at, required_by : int
-        Microseconds since 1970, the second not before the first.
-    local_day : int
-        The local day of ``at``.
-    request_id : int
-    """
-
-    latitude: float
-    longitude: float
-    classes: NDArray[np.int8]
-    apheresis: bool
-    at: int
-    required_by: int
-    local_day: int
-    request_id: int
-
-
-class Limits(NamedTuple):
-    """How far to look, and how many donors to bring.
-
-    Parameters
-    ----------
-    rings_km : ndarray of float64, shape (n,)
-        Rings in turn, then those beyond the last for requests that nobody else can fill.
-    n_rings : int
-        How many are rings of the first kind.
-    n_enough, n_enough_wide : int
-        Askable donors that end the search, in a ring of the first kind and after it.
-    n_wanted : int
-        How long the list may be at most: it reaches classes until they hold so many askable donors.
-    n_scored : int
-        Donors of a class to bring, at most.
-    promised_since, asked_since : int
-        Promises and askings before these instants don't count any more; microseconds since 1970.
-    """
-
-    rings_km: NDArray[np.float64]
-    n_rings: int
-    n_enough: int
-    n_enough_wide: int
-    n_wanted: int
-    n_scored: int
-    promised_since: int
-    asked_since: int
-
-
-class Askable(NamedTuple):
-    """Room for the askable donors of one request; the kernels make it longer where it is short.
-
-    Parameters
-    ----------
-    row : ndarray of int32
-    km : ndarray of float64
-        Distance, not rounded.
-    preference : ndarray of int8
-        Preference class.
-    """
-
-    row: NDArray[np.int32]
-    km: NDArray[np.float64]
-    preference: NDArray[np.int8]
-
-
-class Tally(NamedTuple):
-    """Counts of donors, which the kernels add to.
-
-    Parameters
-    ----------
-    counts : ndarray of int64, shape (3,)
-        Considered, compatible and eligible.
-    of_class : ndarray of int64, shape (11,)
-        Askable, by preference class.
-    """
-
-    counts: NDArray[np.int64]
-    of_class: NDArray[np.int64]
-
-
-class Filter(NamedTuple):
-    """What decides whether a donor may be asked.
-
-    Parameters
-    ----------
-    wanted : int
-        Flags that an askable donor has.
-    flags, from_at, until_at, away_until, engaged : ndarray
-        Columns; the span is that of the component.
-    """
-
-    wanted: int
-    flags: NDArray[np.uint8]
-    from_at: NDArray[np.int64]
-    until_at: NDArray[np.int64]
-    away_until: NDArray[np.int32]
-    engaged: NDArray[np.int32]
-
-
-class Ring(NamedTuple):
-    """What lies farther than ``inner_km`` and not farther than ``outer_km`` from a place; radians, and cosines of both.
-
-    ``inner_cos`` is 2 where there is no inner bound.
-    """
-
-    latitude: float
-    longitude: float
-    x: float
-    y: float
-    z: float
-    inner_km: float
-    outer_km: float
-    inner_cos: float
-    outer_cos: float
-
-
-@njit(cache=True)
+@kernel
 def haversine_km(latitude: float, longitude: float, to_latitude: float, to_longitude: float) -> float:
     """Return the great-circle distance between two places, given in radians."""
     half_chord_squared = (
@@ -161,7 +33,7 @@ def haversine_km(latitude: float, longitude: float, to_latitude: float, to_longi
     return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(half_chord_squared, 1.0)))
 
 
-@njit(cache=True)
+@kernel
 def _ring(latitude: float, longitude: float, inner_km: float, outer_km: float) -> Ring:
     return Ring(
         latitude,
@@ -176,7 +48,7 @@ def _ring(latitude: float, longitude: float, inner_km: float, outer_km: float) -
     )
 
 
-@njit(cache=True)
+@kernel
 def _lies_in(ring: Ring, cosine: float, latitude: float, longitude: float) -> bool:
     """Tell whether a place lies in the ring: by its cosine alone, but for those within a hair of an edge."""
     if cosine < ring.outer_cos - NEAR or cosine > ring.inner_cos + NEAR:
@@ -186,7 +58,7 @@ def _lies_in(ring: Ring, cosine: float, latitude: float, longitude: float) -> bo
     return ring.inner_km < haversine_km(ring.latitude, ring.longitude, latitude, longitude) <= ring.outer_km
 
 
-@njit(cache=True)
+@kernel
 def _is_free(engagements: Engagements, entry: int, question: Question, limits: Limits) -> bool:
     """Tell whether a donor's promises and askings, the first at ``entry``, leave the donor free for this request."""
     while True:
@@ -201,7 +73,7 @@ def _is_free(engagements: Engagements, entry: int, question: Question, limits: L
         entry += 1
 
 
-@njit(cache=True)
+@kernel
 def _twice_as_long(askable: Askable) -> Askable:
     n = len(askable.row)
     row, km, preference = np.empty(2 * n, np.int32), np.empty(2 * n, np.float64), np.empty(2 * n, np.int8)
@@ -210,7 +82,7 @@ def _twice_as_long(askable: Askable) -> Askable:
     return Askable(row, km, preference)
 
 
-@njit(cache=True)
+@kernel
 def _filter(index: IndexView, question: Question) -> Filter:
     columns = index.columns
     wanted = LIVE | CONTACTABLE | (APHERESIS_WILLING if question.apheresis else 0)
@@ -221,7 +93,7 @@ def _filter(index: IndexView, question: Question) -> Filter:
     return Filter(wanted, columns.flags, from_at, until_at, columns.away_until, columns.engaged)
 
 
-@njit(cache=True)
+@kernel
 def _look_at_rows(
     facts: Filter,
     engagements: Engagements,
@@ -250,7 +122,7 @@ def _look_at_rows(
     return n_found, n_eligible
 
 
-@njit(cache=True)
+@kernel
 def _n_below(sorted_values: NDArray[np.float64], bound: float) -> int:
     low, high = 0, len(sorted_values)
     while low < high:
@@ -262,7 +134,7 @@ def _n_below(sorted_values: NDArray[np.float64], bound: float) -> int:
     return low
 
 
-@njit(cache=True)
+@kernel
 def _look_at_sorted(
     index: IndexView,
     ring: Ring,
@@ -306,7 +178,7 @@ def _look_at_sorted(
     return askable, n_askable
 
 
-@njit(cache=True)
+@kernel
 def _look_at_tail(
     index: IndexView,
     ring: Ring,
@@ -343,7 +215,7 @@ def _look_at_tail(
     return askable, n_askable
 
 
-@njit(cache=True)
+@kernel
 def _best_of_class(
     index: IndexView, askable: Askable, n_askable: int, preference: int, n_of_class: int, n_scored: int
 ) -> NDArray[np.int64]:
@@ -380,7 +252,7 @@ def _best_of_class(
     return best
 
 
-@njit(cache=True)
+@kernel
 def _picks(
     index: IndexView, askable: Askable, n_askable: int, of_class: NDArray[np.int64], limits: Limits
 ) -> NDArray[np.int64]:
@@ -400,7 +272,7 @@ def _picks(
     return picks[:n_picks]
 
 
-@njit(cache=True)
+@kernel
 def search(
     index: IndexView, question: Question, limits: Limits, askable: Askable
 ) -> tuple[float, Tally, Askable, int, NDArray[np.int64]]:

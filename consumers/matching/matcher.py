@@ -16,10 +16,10 @@ from features.compatibility import preference_classes, tiers_for
 from features.eligibility import Procedure, procedure_of
 from features.index import DonorIndex
 from features.local_time import local_day
+from features.question import Askable, Question
 from features.ranking import FILL_CERTAINTY, Draw, ExploringRules, Scored, draw_of, ranked
 from features.reach import Found, Reach, ReachRules
 from features.scoring import Scorer
-from features.search import Askable, Question
 from features.vectors import MATCH_FEATURES, URGENCY_LEVEL, match_rows
 
 SCORE_DECIMALS, DISTANCE_DECIMALS = 6, 2

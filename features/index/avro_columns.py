@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from features.kernels import kernel
 
 NULL = -(2**63)
 """What a null is in a column of integers; in a column of floats it is NaN."""
@@ -134,7 +135,7 @@ def _item_of(field: dict[str, Any]) -> tuple[int, int, int, int]:
     return kind, optional, -1, size
 
 
-@njit(cache=True)
+@kernel
 def _varint(body: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """Return a number and where it ends; the end is -1 where there is none."""
     value = np.uint64(0)
@@ -149,7 +150,7 @@ def _varint(body: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     return 0, -1
 
 
-@njit(cache=True)
+@kernel
 def _number(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """Read a number, a boolean, a null or the length of a text, which is skipped; the end is -1 where it is none."""
     if operation[OPTIONAL]:
@@ -168,7 +169,7 @@ def _number(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end:
     return value, at
 
 
-@njit(cache=True)
+@kernel
 def _double(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """Read the bits of a double or a null; the end is -1 where it is none."""
     if operation[OPTIONAL]:
@@ -185,7 +186,7 @@ def _double(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end:
     return int(np.int64(bits)), at + 8
 
 
-@njit(cache=True)
+@kernel
 def _list(
     operations: NDArray[np.int64],
     body: NDArray[np.uint8],
@@ -217,7 +218,7 @@ def _list(
             n_items += 1
 
 
-@njit(cache=True)
+@kernel
 def _decode(
     program: NDArray[np.int64], body: NDArray[np.uint8], ends: NDArray[np.int64], skip: int, decoded: Decoded
 ) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from features.index.columns import LAST, LIVE, NO_ENGAGEMENT, Columns, Engagements
 from features.index.id_table import FREE, free_slot, slot_of
 from features.index.places import Segments, forget_one
+from features.kernels import kernel
 
 
 class Held(NamedTuple):
@@ -34,7 +34,7 @@ class Held(NamedTuple):
     engagements: Engagements
 
 
-@njit(cache=True)
+@kernel
 def _copy_engagements(engagements: Engagements, n_engagements: int, source: Engagements, entry: int) -> int:
     """Copy one donor's entries, the first at ``entry`` of ``source``; return how many entries are in use then."""
     while True:
@@ -47,7 +47,7 @@ def _copy_engagements(engagements: Engagements, n_engagements: int, source: Enga
         entry += 1
 
 
-@njit(cache=True)
+@kernel
 def _write(columns: Columns, row: int, batch: Columns, i: int, engaged: int) -> None:
     columns.donor_id[row] = batch.donor_id[i]
     columns.cell[row] = batch.cell[i]
@@ -68,14 +68,14 @@ def _write(columns: Columns, row: int, batch: Columns, i: int, engaged: int) -> 
     columns.engaged[row] = engaged
 
 
-@njit(cache=True)
+@kernel
 def _kill(columns: Columns, segments: Segments, n_sorted: int, row: int) -> None:
     columns.flags[row] = 0
     if row < n_sorted:
         forget_one(segments, columns.cell[row], columns.group[row])
 
 
-@njit(cache=True)
+@kernel
 def put(
     held: Held, n_rows: int, n_engagements: int, batch: Columns, batch_engagements: Engagements
 ) -> tuple[int, int, int]:
@@ -117,7 +117,7 @@ def put(
     return n_rows, n_engagements, n_more
 
 
-@njit(cache=True)
+@kernel
 def count_engagements(columns: Columns, n_rows: int, engagements: Engagements) -> int:
     """Count the entries that living donors still point to."""
     n_used = 0
@@ -132,7 +132,7 @@ def count_engagements(columns: Columns, n_rows: int, engagements: Engagements) -
     return n_used
 
 
-@njit(cache=True)
+@kernel
 def move_engagements(columns: Columns, n_rows: int, old: Engagements, new: Engagements) -> int:
     """Copy the entries of living donors into ``new`` and point the donors there; return how many there are."""
     n_used = 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from features.eligibility import NEVER, NEVER_GAVE, Procedure
@@ -32,6 +31,7 @@ from features.index.columns import (
     taken,
 )
 from features.index.donor_index import DonorIndex
+from features.kernels import kernel
 from features.local_time import start_of_day
 from features.rule_set import RuleSet
 from schemas.catalogue import latest_schema
@@ -200,7 +200,7 @@ def _are_cells(h3_cells: NDArray[np.int64], wanted: NDArray[np.bool_]) -> NDArra
     return are
 
 
-@njit(cache=True)
+@kernel
 def _nth_latest(given_at: NDArray[np.int64], n: int) -> int:
     """Return the ``n``-th of instants, the latest being the first; ``NEVER_GAVE`` where there are fewer."""
     for candidate in given_at:
@@ -213,7 +213,7 @@ def _nth_latest(given_at: NDArray[np.int64], n: int) -> int:
     return NEVER_GAVE
 
 
-@njit(cache=True)
+@kernel
 def _latest(
     items: NDArray[np.int64], starts: NDArray[np.int64], n_items: NDArray[np.int64], limits: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -229,7 +229,7 @@ def _latest(
     return last, of_week, of_year
 
 
-@njit(cache=True)
+@kernel
 def _last_day(items: NDArray[np.int64], starts: NDArray[np.int64], n_items: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the last day of each donor's deferrals; ``NEVER`` where one has none, ``NULL`` where there are none."""
     last = np.full(len(starts), NULL)
@@ -241,7 +241,7 @@ def _last_day(items: NDArray[np.int64], starts: NDArray[np.int64], n_items: NDAr
     return last
 
 
-@njit(cache=True)
+@kernel
 def _engage(
     items: NDArray[np.int64],
     promise_starts: NDArray[np.int64],

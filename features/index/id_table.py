@@ -7,13 +7,14 @@ take a hundred bytes for each.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from features.kernels import kernel
 
 FREE = -1
 
 
-@njit(cache=True)
+@kernel
 def home_slot(key: int, mask: int) -> int:
     """Return the slot where the search for ``key`` begins (the finaliser of splitmix64).
 
@@ -28,7 +29,7 @@ def home_slot(key: int, mask: int) -> int:
     return int(np.int64(z & np.uint64(mask)))
 
 
-@njit(cache=True)
+@kernel
 def slot_of(table: NDArray[np.int32], keys: NDArray[np.int64], key: int) -> int:
     """Return the slot that holds ``key``, or the free slot where it would go."""
     mask = len(table) - 1
@@ -38,7 +39,7 @@ def slot_of(table: NDArray[np.int32], keys: NDArray[np.int64], key: int) -> int:
     return slot
 
 
-@njit(cache=True)
+@kernel
 def free_slot(table: NDArray[np.int32], keys: NDArray[np.int64], slot: int) -> None:
     """Empty ``slot`` and move up those that were pushed past it, so that no search ends too early."""
     mask = len(table) - 1
@@ -53,7 +54,7 @@ def free_slot(table: NDArray[np.int32], keys: NDArray[np.int64], slot: int) -> N
     table[hole] = FREE
 
 
-@njit(cache=True)
+@kernel
 def _fill(table: NDArray[np.int32], keys: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
     for row in rows:
         table[slot_of(table, keys, keys[row])] = row

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from features.geo import cell_centre
+from features.kernels import kernel
 
 
 class Places(NamedTuple):
@@ -104,7 +104,7 @@ def segments_of(cell: NDArray[np.int32], group: NDArray[np.int8], n_places: int)
     )
 
 
-@njit(cache=True)
+@kernel
 def forget_one(segments: Segments, cell: int, group: int) -> None:
     """Count one donor less at a sorted place."""
     segments.n_live_of_place[cell] -= 1

@@ -38,7 +38,7 @@ def expected(state):
     enums = {field["name"]: field["type"]["symbols"] for field in SCHEMA["fields"] if "symbols" in str(field["type"])}
     said = {}
     for name in DECODER.numbers:
-        value = enums[name].index(state[name]) if name in enums else state[name]
+        value = enums[name].index(state[name]) if name in enums else state.get(name)
         said[name] = NULL if value is None else int(value)
     said |= {name: float("nan") if state[name] is None else state[name] for name in DECODER.doubles}
     for name, fields in LISTS.items():

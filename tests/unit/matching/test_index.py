@@ -14,8 +14,9 @@ from features.index import DonorIndex
 from features.index.columns import APHERESIS_WILLING, CONTACTABLE, LIVE
 from features.index.id_table import FREE, free_slot, slot_of, table_for
 from features.local_time import local_day
+from features.question import Askable, Limits, Question
 from features.rule_set import INDIA_2020
-from features.search import Askable, Limits, Question, search
+from features.search import search
 from schemas.codec import Codec
 from schemas.records import Record
 from tests.oracle import matches as oracle
