@@ -33,6 +33,10 @@ from smartblood.kafka.offsets import Place
 
 FENCINGS_MAX = 3
 FENCINGS_WITHIN_S = 60.0
+FENCED_WAIT_S = 1.0
+"""How long the first fencing is waited out, the second twice as long. So two workers with one slot take it from each
+other in turn, and the one that was there before, being fenced first, is the first to have had enough: its successor
+goes on."""
 
 
 class _Turn:
@@ -80,7 +84,7 @@ class Transactions:
         slot: str,
         log: FilteringBoundLogger,
         *,
-        n_turns: int = 2,
+        n_turns: int = 3,
         call_s: float = 1.0,
         slow_s: float = 1.0,
         patience_s: float = 30.0,
@@ -112,8 +116,9 @@ class Transactions:
         Fatal
             If they refuse.
         """
+        self._wait_if_fenced()
         for turn in self._turns:
-            if turn.producer is not None:
+            if turn.doubt is None and turn.producer is not None:
                 turn.producer.poll(0)
             if turn.doubt:
                 self._renew(turn)
@@ -248,12 +253,21 @@ class Transactions:
         if fault is Fault.STOP:
             return Fatal(f"Kafka refuses {step} of {turn.transactional_id}: {said.str()}: grant the right to it")
         if said.code() in FENCED:
-            self._note_fenced(turn)
+            is_news = turn.doubt != "fenced"
             for each in self._turns:
                 each.doubt = "fenced"
+            if is_news:
+                self._note_fenced(turn)
         elif fault is Fault.RENEW:
             turn.doubt = "fatal"
         return TransactionFailed(step, fault, said.str(), in_doubt=step == "commit" and fault is not Fault.ABORT)
+
+    def _wait_if_fenced(self) -> None:
+        if any(turn.doubt == "fenced" for turn in self._turns):
+            until = time.monotonic() + FENCED_WAIT_S * len(self._fenced_at)
+            while (left_s := until - time.monotonic()) > 0:
+                time.sleep(min(0.1, left_s))
+                self._beat()
 
     def _note_fenced(self, turn: _Turn) -> None:
         now = time.monotonic()
