@@ -37,7 +37,7 @@ class Tuning:
     work_max: int = 1_000_000
     batch_s: float = 0.5
     poll_s: float = 0.05
-    n_turns: int = 2
+    n_turns: int = 3
     follow_s: float = 30.0
     stuck_s: float = 120.0
     backoff_s_max: float = 5.0

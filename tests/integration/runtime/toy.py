@@ -116,7 +116,7 @@ def main() -> int:
     parser.add_argument("--after", type=int, default=1)
     parser.add_argument("--protocol", default="consumer")
     parser.add_argument("--records-max", type=int, default=2000)
-    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=3)
     given = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)
     logs.configure("console")
