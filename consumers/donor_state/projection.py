@@ -6,10 +6,10 @@ from functools import lru_cache
 from struct import Struct
 
 from consumers.donor_state import deferrals, donations, responses
-from consumers.donor_state.avro import FALSE, NULL, SOME, TRUE, array, bytes_, long, optional_long, text
 from consumers.donor_state.donor import NEVER, PERMANENT, Donor
 from consumers.donor_state.staircase import highest
 from features.priors import AVAILABILITY, RELIABILITY, RESPONSE_TIME, beta_mean_sd, median_hours
+from schemas.avro import FALSE, NULL, SOME, TRUE, array, bytes_, long, optional_long, text
 from schemas.catalogue import latest_schema
 from schemas.records import Event
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from consumers.donor_state.avro import END, NULL, array, bytes_, long, text
 from consumers.matching.asking import Asked
 from consumers.matching.matcher import Matched, Offers
 from features.compatibility import why_nobody
@@ -23,6 +22,7 @@ from features.reach import Found
 from features.reasons import reasons_for
 from features.rule_set import RuleSet
 from features.vectors import MATCH_FEATURES
+from schemas.avro import END, NULL, array, bytes_, long, text
 from schemas.catalogue import latest_schema
 from schemas.codec import Codec
 from schemas.identifiers import derived_event_id

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumers.donor_state import avro, memory, projection
+from consumers.donor_state import memory, projection
 from consumers.donor_state.donor import Donor, RequestFacts
+from schemas import avro
 from schemas.catalogue import latest_schema
 from tests.unit.donor_state.histories import CODEC, DAY, START, Runner, Sent, donation, histories, profile
 
