@@ -1,8 +1,15 @@
-"""What a person should know of a batch, on one line each: places, kinds and counts, never what a record says."""
+"""What a person should know of batches: places, kinds and counts, never what a record says.
+
+At most one line a second of each sort: an upstream that is wrong is wrong a thousand times a second. All are counted
+by metrics.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -10,25 +17,62 @@ from smartblood.kafka.batches import Item
 from smartblood.kafka.halving import Culprit
 from smartblood.logs import place
 
-
-def alarm_of(log: FilteringBoundLogger, items: Sequence[Item], culprits: Sequence[Culprit]) -> None:
-    """Say which records of a committed batch were refused or sent on."""
-    refused = [(item.record, item.error.kind) for item in items if item.error is not None]
-    refused.extend((culprit.item.record, "code") for culprit in culprits)
-    if refused:
-        record, kind = refused[0]
-        log.warning("records refused", n_refused=len(refused), first_kind=kind, **place(record))
-    strays = [item for item in items if item.home is not None]
-    if strays:
-        first = strays[0]
-        log.warning(
-            "records sent on: an upstream partitions by another hash than murmur2",
-            n_forwarded=len(strays),
-            to_partition=first.home,
-            **place(first.record),
-        )
+EACH_S = 1.0
 
 
-def alarm_of_followed(log: FilteringBoundLogger, unread: Sequence[str]) -> None:
-    """Say that followed records could not be read."""
-    log.warning("followed records can't be read", n_unread=len(unread), first=unread[0])
+@dataclass(slots=True)
+class _Sort:
+    """One sort of line: how many since it was last written, and what the first of them was."""
+
+    text: str
+    n: int = 0
+    first: dict[str, Any] = field(default_factory=dict)
+    written_at: float = -EACH_S
+
+    def add(self, n: int, **first: Any) -> None:  # noqa: ANN401 - what a line says
+        if n and not self.n:
+            self.first = first
+        self.n += n
+
+
+class Alarms:
+    """The lines of one worker.
+
+    Parameters
+    ----------
+    log : logger
+        Where they are written.
+    clock : callable
+        Monotonic seconds.
+    """
+
+    def __init__(self, log: FilteringBoundLogger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        self._refused = _Sort("records refused")
+        self._strays = _Sort("records sent on: an upstream partitions by another hash than murmur2")
+        self._unread = _Sort("followed records can't be read")
+
+    def of_batch(self, items: Sequence[Item], culprits: Sequence[Culprit]) -> None:
+        """Note which records of a committed batch were refused or sent on."""
+        refused = [(item.record, item.error.kind) for item in items if item.error is not None]
+        refused.extend((culprit.item.record, "code") for culprit in culprits)
+        if refused:
+            record, kind = refused[0]
+            self._refused.add(len(refused), kind=kind, **place(record))
+        strays = [item for item in items if item.home is not None]
+        if strays:
+            self._strays.add(len(strays), to_partition=strays[0].home, **place(strays[0].record))
+
+    def of_followed(self, unread: Sequence[str]) -> None:
+        """Note followed records that could not be read."""
+        if unread:
+            self._unread.add(len(unread), first=unread[0])
+
+    def tell(self) -> None:
+        """Write what is due."""
+        now = self._clock()
+        for sort in (self._refused, self._strays, self._unread):
+            if sort.n and now - sort.written_at >= EACH_S:
+                self._log.warning(sort.text, n_records=sort.n, **sort.first)
+                sort.n, sort.written_at = 0, now

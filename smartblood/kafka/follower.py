@@ -19,6 +19,7 @@ from smartblood.kafka.client import Cluster, drain, reader, sorted_out
 from smartblood.kafka.offsets import Offsets, Place
 
 RECORDS_AT_ONCE = 10_000
+REFRESHED_EACH_S = 1.0
 
 
 class Follower:
@@ -53,7 +54,7 @@ class Follower:
         self._name = name
         self._take_in = take_in
         self._offsets = offsets
-        self._whole_at = time.monotonic()
+        self._whole_at = self._asked_at = time.monotonic()
         self._targets: dict[Place, int] | None = None
         self._seen: dict[Place, int] = {
             (topic, number): 0 for topic in topics for number in range(offsets.n_partitions(topic))
@@ -98,6 +99,15 @@ class Follower:
             self.whole = self._reached(self._targets)
             self._whole_at = time.monotonic()
         return self.whole
+
+    def refresh(self) -> None:
+        """Take in what has come while nothing else is to be done, and now and then see whether that is all."""
+        if self.step() or time.monotonic() - max(self._whole_at, self._asked_at) < REFRESHED_EACH_S:
+            return
+        if self._seen:
+            self._asked_at = time.monotonic()
+            if self._reached(self._offsets.last_stable(self._seen)):
+                self._whole_at = self._asked_at
 
     def catch_up(self, patience_s: float, beat: Callable[[], None]) -> None:
         """See everything below the last stable offsets of this moment.

@@ -26,7 +26,7 @@ from consumers.topology import Input, Processor
 from schemas.records import Output, Record
 from smartblood import logs
 from smartblood.errors import Fatal, Retryable
-from smartblood.kafka.alarms import alarm_of, alarm_of_followed
+from smartblood.kafka.alarms import Alarms
 from smartblood.kafka.batches import (
     Item,
     Pace,
@@ -86,6 +86,7 @@ class Loop:
         self._pace = Pace(self._tuning.work_max, self._tuning.batch_s)
         self._failures = self._tuning.failures
         self._gauges = Gauges(self._topology, slot)
+        self._alarms = Alarms(self._log)
         self._in_hand: Sequence[Record] = ()
         self._subscribed = False
         self._fatal: Fatal | None = None
@@ -161,7 +162,7 @@ class Loop:
             items, self._in_hand = items[n_taken:], self._in_hand[n_taken:]
             self._patience.succeeded()
         if not active:
-            clients.follower.step()
+            clients.follower.refresh()
         self._tell(clients)
 
     def _subscribe(self, clients: Clients) -> None:
@@ -202,7 +203,7 @@ class Loop:
         self._pace.note(sum(item.work for item in items), stages.seconds("process"))
         self._gauges.committed(items, outputs, offsets, stages)
         self._gauges.own_failures([culprit.item.record.topic for culprit in found.culprits])
-        alarm_of(self._log, items, found.culprits)
+        self._alarms.of_batch(items, found.culprits)
 
     def _answered(self, items: Sequence[Item], followed: Followed) -> tuple[list[Output], FailureLimit, Answer]:
         """Let the processor answer; return all that is to be written, and the count of our own failures after it."""
@@ -250,9 +251,10 @@ class Loop:
     def _tell(self, clients: Clients) -> None:
         """Tell persons and Prometheus where the worker stands."""
         if clients.follower.alarms:
-            alarm_of_followed(self._log, clients.follower.alarms)
+            self._alarms.of_followed(clients.follower.alarms)
             self._gauges.followed_refused(len(clients.follower.alarms))
             clients.follower.alarms.clear()
+        self._alarms.tell()
         self._gauges.note(clients.follower, clients.assignment)
 
     def _on_error(self, error: KafkaError) -> None:

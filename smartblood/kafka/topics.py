@@ -31,7 +31,8 @@ RECORD_BYTES_MAX = 4 * 2**20
 DEAD_LETTER_BYTES_MAX = 8 * 2**20
 """A dead letter holds the largest record of a source and its headers, uncompressed."""
 
-ASK_S = 10.0
+ASK_S = 5.0
+MAKE_S = 20.0
 VISIBLE_S = 30.0
 
 
@@ -225,9 +226,9 @@ def _configs(client: AdminClient, names: list[str]) -> dict[str, dict[str, str]]
 
 def _create(client: AdminClient, missing: list[Plan]) -> None:
     new = [NewTopic(plan.name, plan.n_partitions, plan.n_copies, config=dict(plan.config)) for plan in missing]
-    for name, future in client.create_topics(new, request_timeout=ASK_S, operation_timeout=ASK_S).items():
+    for name, future in client.create_topics(new, request_timeout=MAKE_S, operation_timeout=MAKE_S).items():
         try:
-            future.result(2 * ASK_S)
+            future.result(2 * MAKE_S)
         except KafkaException as error:
             said = error_of(error)
             if said.code() == KafkaError.TOPIC_ALREADY_EXISTS:

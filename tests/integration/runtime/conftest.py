@@ -15,8 +15,8 @@ def world(broker, topic_prefix, tmp_path) -> World:
     return World(broker.bootstrap_servers, topic_prefix, tmp_path)
 
 
-@pytest.fixture
-def own_broker(tmp_path):
-    """A broker that this test may kill."""
-    with LocalBroker(tmp_path / "kafka") as running:
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory):
+    """A broker that tests may kill, and start again."""
+    with LocalBroker(tmp_path_factory.mktemp("killed")) as running:
         yield running

@@ -82,7 +82,7 @@ def test_a_worker_stopped_until_it_was_given_up_adds_nothing_when_it_wakes(world
 def test_broker_killed_and_restarted_under_load(own_broker, topic_prefix, tmp_path) -> None:
     world = World(own_broker.bootstrap_servers, topic_prefix, tmp_path)
     with world.worker("w0", "--records-max", "5") as worker:
-        for _ in range(3):
+        for _ in range(2):
             world.send_some(40)
             wait_until(lambda: world.n_answered() > 0)
             world.send_some(40)

@@ -29,7 +29,7 @@ def wait_until(true: Callable[[], bool], within_s: float = 45.0) -> None:
     until = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < until, "it did not come to pass in time"
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 class World:
