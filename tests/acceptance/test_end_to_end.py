@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
 
 from tests.acceptance import records
 from tests.acceptance.expected import wrong_answers
-from tests.acceptance.outsider import AVRO, plain
+from tests.acceptance.outsider import AVRO, SCHEMAS, plain
 from tests.acceptance.world import DAY, now_us, registration, request, world
 from tests.oracle import worlds
 from tests.oracle.test_donor_facts import departures
@@ -56,6 +57,10 @@ def test_one_donor_and_one_request_make_one_match_in_postgres(system, outsider, 
     assert float(average) == pytest.approx(event["matches"][0]["match_score"])
     ((model, predictions, *_, success_rate),) = tables.query(records.BY_MODEL)
     assert (model, predictions, success_rate) == ("donor_seeker_match", 1, 100.0)
+    for arguments in (["topics", "check"], ["db", "check"], ["check"], ["models", "verify"]):
+        system.command(*arguments)
+    shown = system.command("decode", "matches", "--max", "1").stdout.splitlines()
+    assert [wanted["event_id"] in str(json.loads(line)) for line in shown] == [True]
     system.stop()
 
 
@@ -102,10 +107,6 @@ def test_a_seeded_world_is_answered_as_the_oracle_says_and_recorded_row_by_row(s
 
 def test_avro_examples_are_what_the_outsider_reads():
     """The client's own reading of the framing, on bytes that the project shows to the world."""
-    import json  # noqa: PLC0415
-
-    from tests.acceptance.outsider import SCHEMAS  # noqa: PLC0415
-
     for path in sorted((SCHEMAS / "examples").glob("*.json")):
         example = json.loads(path.read_text("utf-8"))
         value = bytes.fromhex(example["value_hex"])
