@@ -103,6 +103,8 @@ class Outsider:
         self.prefix = prefix
         self._producers: dict[str, KafkaProducer] = {}
         self._readers: list[Reader] = []
+        self._followers: dict[tuple[str, ...], Reader] = {}
+        self._n_partitions: dict[str, int] = {}
         self._admin: KafkaAdminClient | None = None
 
     def close(self) -> None:
@@ -186,8 +188,10 @@ class Outsider:
         return {name.removeprefix(self.prefix) for name in self.admin.list_topics() if name.startswith(self.prefix)}
 
     def n_partitions(self, topic: str) -> int:
-        (described,) = self.admin.describe_topics([self.prefix + topic])
-        return len(described["partitions"])
+        if topic not in self._n_partitions:
+            (described,) = self.admin.describe_topics([self.prefix + topic])
+            self._n_partitions[topic] = len(described["partitions"])
+        return self._n_partitions[topic]
 
     def home(self, topic: str, key: str | bytes) -> int:
         """Where a key belongs: ``murmur2_random``."""
@@ -233,7 +237,9 @@ class Outsider:
         """Wait until a group has committed past every record of topics: past their markers nobody commits."""
         last: dict[tuple[str, int], int] = {}
         give_up_at = time.monotonic() + within_s
-        reader = self.reader(*topics)
+        if topics not in self._followers:
+            self._followers[topics] = self.reader(*topics)
+        reader = self._followers[topics]
         while True:
             reader.to_the_end()
             for topic in topics:
@@ -243,7 +249,7 @@ class Outsider:
             if not behind:
                 return
             assert time.monotonic() < give_up_at, f"{group} is behind: {behind}, committed {committed}"
-            time.sleep(0.3)
+            time.sleep(0.1)
 
     def group_state(self, group: str) -> str:
         """How a group is: Empty where every member has left it or was given up."""
