@@ -12,7 +12,8 @@ import numpy as np
 from features.vectors import NEVER_GAVE, URGENCY_LEVEL, match_rows
 from smartblood.registry import load_champion
 from smartblood.settings import MODELS_DIR
-from tests.acceptance.outsider import AVRO, Seen, plain
+from tests.acceptance.outsider import Seen
+from tests.acceptance.wire import AVRO, plain
 from tests.oracle import matches as oracle
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from h3.api import basic_int as h3
 
-from tests.acceptance.outsider import AVRO
+from tests.acceptance.wire import AVRO
 from tests.acceptance.world import DAY, closing, donation, now_us, registration, rematch, request, response
 from tests.oracle import worlds
 

@@ -1,4 +1,4 @@
-"""Somebody else's client: kafka-python, fastavro with logical types, psycopg2. No module of the project is used here.
+"""Somebody else's client: kafka-python; ``wire`` and ``tables`` beside it. No module of the project is used here.
 
 What it knows comes from the contract: names of topics, ``schemas/ids.json`` with the files that it names, Confluent
 framing, ``murmur2_random``, headers in UTF-8, the tables.
@@ -6,60 +6,22 @@ framing, ``murmur2_random``, headers in UTF-8, the tables.
 
 from __future__ import annotations
 
-import io
-import json
-import struct
 import time
-import uuid
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import fastavro
-import psycopg2
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import RetriableError
 from kafka.partitioner import DefaultPartitioner, Partitioner
 from kafka.partitioner.default import murmur2
 from kafka.protocol.consumer import IsolationLevel
 
-SCHEMAS = Path(__file__).parents[2] / "schemas"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from tests.acceptance.wire import AVRO
+
 LARGEST_REQUEST_BYTES = 6 * 2**20
 QUIET_S = 60.0
-
-
-class Avro:
-    """Encodes and decodes by the files that ``schemas/ids.json`` names, with logical types."""
-
-    def __init__(self) -> None:
-        paths = json.loads((SCHEMAS / "ids.json").read_text("utf-8"))
-        self.schemas = {}
-        self.ids = {}
-        for number, path in paths.items():
-            self.schemas[int(number)] = fastavro.parse_schema(json.loads((SCHEMAS / path).read_text("utf-8")))
-            topic, version, _ = Path(path).name.split(".")
-            assert version.startswith("v")
-            self.ids[topic] = max(int(number), self.ids.get(topic, 0))
-
-    def encode(self, topic: str, event: Mapping[str, Any]) -> bytes:
-        body = io.BytesIO()
-        fastavro.schemaless_writer(body, self.schemas[self.ids[topic]], event)
-        return struct.pack(">bI", 0, self.ids[topic]) + body.getvalue()
-
-    def decode(self, value: bytes) -> dict[str, Any]:
-        magic, number = struct.unpack_from(">bI", value)
-        assert magic == 0, "not Confluent framing"
-        body = io.BytesIO(value[5:])
-        event = fastavro.schemaless_reader(body, self.schemas[number], None)
-        assert body.read() == b"", "bytes after the event"
-        return event
-
-
-AVRO = Avro()
 
 
 class Seen(NamedTuple):
@@ -344,61 +306,3 @@ class Reader:
             event = record.event
             found[str(event["request_event_id"])].append(event)
         return found
-
-
-class Tables:
-    """The database as the back end sees it."""
-
-    def __init__(self, url: str) -> None:
-        self._dsn = url.replace("postgresql+psycopg2://", "postgresql://")
-
-    def query(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(self._dsn, connect_timeout=5)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(sql, arguments or None)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
-
-    def rows(self, sql: str, *arguments: Any) -> list[dict[str, Any]]:
-        connection = psycopg2.connect(self._dsn, connect_timeout=5)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(sql, arguments or None)
-                names = [column.name for column in cursor.description]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        finally:
-            connection.close()
-
-    def until(self, sql: str, enough: Callable[[Any], bool], *, within_s: float) -> Any:
-        """Ask for one value until it is ``enough``."""
-        give_up_at = time.monotonic() + within_s
-        while True:
-            try:
-                ((value,),) = self.query(sql)
-                if enough(value):
-                    return value
-            except psycopg2.OperationalError:
-                value = "no connection"
-            assert time.monotonic() < give_up_at, f"after {within_s} s not yet: {sql} says {value}"
-            time.sleep(0.2)
-
-
-def micros(instant: datetime) -> int:
-    return (instant - EPOCH) // timedelta(microseconds=1)
-
-
-def plain(event: Any) -> Any:
-    """An event without Python's own types: instants as microseconds, days as days since 1970, ids as text."""
-    if isinstance(event, dict):
-        return {name: plain(value) for name, value in event.items()}
-    if isinstance(event, list):
-        return [plain(value) for value in event]
-    if isinstance(event, datetime):
-        return micros(event)
-    if isinstance(event, date):
-        return (event - EPOCH.date()).days
-    if isinstance(event, uuid.UUID):
-        return str(event)
-    return event

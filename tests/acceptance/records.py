@@ -10,7 +10,9 @@ from typing import Any
 
 import psycopg2
 
-from tests.acceptance.outsider import Seen, Tables, micros, plain
+from tests.acceptance.outsider import Seen
+from tests.acceptance.tables import Tables
+from tests.acceptance.wire import micros, plain
 
 TEXT_OF_GROUP = {
     "UNKNOWN": "unknown",

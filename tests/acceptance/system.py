@@ -17,7 +17,8 @@ import psutil
 
 from smartblood.local import children
 from smartblood.local.ports import free_port
-from tests.acceptance.outsider import Outsider, Tables
+from tests.acceptance.outsider import Outsider
+from tests.acceptance.tables import Tables
 
 ROOT = Path(__file__).parents[2]
 SMARTBLOOD = (sys.executable, "-m", "smartblood")

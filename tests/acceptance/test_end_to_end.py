@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance import records
 from tests.acceptance.expected import wrong_answers
-from tests.acceptance.outsider import AVRO, SCHEMAS, plain
+from tests.acceptance.wire import AVRO, SCHEMAS, plain
 from tests.acceptance.world import DAY, now_us, registration, request, world
 from tests.oracle import worlds
 from tests.oracle.test_donor_facts import departures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance.outsider import plain
+from tests.acceptance.wire import plain
 from tests.acceptance.world import DAY, now_us, registration, request
 from tests.oracle import worlds
 

@@ -9,8 +9,8 @@ import pytest
 from tests.acceptance import records
 from tests.acceptance.chaos import Chaos, Load, eventually, plan_of
 from tests.acceptance.expected import wrong_answers
-from tests.acceptance.outsider import plain
 from tests.acceptance.test_strays import BY_DONOR, wrong_forwards
+from tests.acceptance.wire import plain
 from tests.oracle.test_donor_facts import departures
 
 pytestmark = pytest.mark.broker

@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance import records
 from tests.acceptance.expected import wrong_answers
-from tests.acceptance.outsider import plain
+from tests.acceptance.wire import plain
 from tests.acceptance.world import DAY, closing, donation, now_us, registration, request, response
 from tests.oracle import worlds
 from tests.oracle.test_donor_facts import departures

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from tests.acceptance import records
-from tests.acceptance.outsider import AVRO
+from tests.acceptance.wire import AVRO
 from tests.acceptance.world import DAY, now_us, registration
 from tests.oracle import worlds
 

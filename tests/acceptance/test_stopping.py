@@ -11,8 +11,9 @@ import time
 import psutil
 import pytest
 
-from tests.acceptance.outsider import Outsider, Tables
+from tests.acceptance.outsider import Outsider
 from tests.acceptance.system import SMARTBLOOD, STOPS_WITHIN_S, get
+from tests.acceptance.tables import Tables
 from tests.acceptance.world import DAY, now_us, registration, request
 from tests.oracle import worlds
 

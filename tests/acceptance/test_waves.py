@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance import records
 from tests.acceptance.expected import wrong_answers
-from tests.acceptance.outsider import plain
+from tests.acceptance.wire import plain
 from tests.acceptance.world import DAY, closing, now_us, registration, rematch, request, response
 from tests.oracle import worlds
 
