@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import features.kernels
 
 CALLED = "from features.kernels import kernel\n\nPART = {part}\n\n@kernel\ndef part():\n    return PART\n"
@@ -14,26 +16,42 @@ CALLING = (
 )
 
 
-def test_what_was_compiled_is_compiled_anew_when_what_it_calls_changes(tmp_path):
+@pytest.fixture
+def folder(tmp_path):
+    """A project of two kernels, one of which calls the other."""
     folder = tmp_path / "features"
     folder.mkdir()
     (folder / "__init__.py").touch()
     (folder / "kernels.py").write_text(Path(features.kernels.__file__).read_text("utf-8"), "utf-8")
     (folder / "calling.py").write_text(CALLING, "utf-8")
-    answers = []
-    for part in (1, 1, 2):
-        text = CALLED.format(part=part)
-        if not (folder / "called.py").exists() or (folder / "called.py").read_text("utf-8") != text:
-            (folder / "called.py").write_text(text, "utf-8")
-        code = "from features.calling import whole; print(whole(), sum(whole.stats.cache_hits.values()))"
-        answers.append(
-            subprocess.run(
-                [sys.executable, "-c", code],
-                cwd=tmp_path,
-                env={**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.split()
-        )
-    assert answers == [["10", "0"], ["10", "1"], ["20", "0"]]
+    (folder / "called.py").write_text(CALLED.format(part=1), "utf-8")
+    return folder
+
+
+def asked(folder):
+    """What a new process gets from the kernel, and how often it took what was compiled before."""
+    code = "from features.calling import whole; print(whole(), sum(whole.stats.cache_hits.values()))"
+    cache = {"PYTHONPATH": str(folder.parent), "NUMBA_CACHE_DIR": str(folder.parent / "cache")}
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(
+        command, cwd=folder.parent, env={**os.environ, **cache}, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.split()
+
+
+def test_what_was_compiled_is_compiled_anew_when_what_it_calls_changes(folder):
+    assert [asked(folder), asked(folder)] == [["10", "0"], ["10", "1"]]
+    (folder / "called.py").write_text(CALLED.format(part=2), "utf-8")
+    assert asked(folder) == ["20", "0"]
+
+
+@pytest.mark.parametrize("ending", [".nbi", ".nbc"], ids=["index", "code"])
+@pytest.mark.parametrize("spoil", [lambda kept: kept[: len(kept) // 2], lambda _: b"", lambda kept: bytes(len(kept))])
+def test_what_a_power_cut_left_unreadable_is_compiled_anew_and_kept(folder, ending, spoil):
+    asked(folder)
+    files = list((folder.parent / "cache").rglob(f"*{ending}"))
+    assert files
+    for file in files:
+        file.write_bytes(spoil(file.read_bytes()))
+    assert [asked(folder), asked(folder)] == [["10", "0"], ["10", "1"]]
