@@ -26,6 +26,7 @@ for name in [name for name in os.environ if name.startswith("SMARTBLOOD_")]:
     del os.environ[name]  # what the developer has set is not what is tested
 
 
+@pytest.hookimpl(trylast=True)  # after the servers have ended
 def pytest_sessionfinish(exitstatus):
     """Leave the run's files only where a test failed."""
     if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
