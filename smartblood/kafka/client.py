@@ -24,9 +24,12 @@ MAX_RECORD_BYTES = 64 * 1024 * 1024
 
 TRANSACTION_TIMEOUT_MS = 20_000
 FETCH_WAIT_MS = 50
-FOLLOW_WAIT_MS = 5
+BULK: dict[str, Any] = {"fetch.min.bytes": 1_048_576, "fetch.wait.max.ms": 100}
+FOLLOW_WAIT_MS = 25
 """How long a broker may hold a follower's fetch when there is nothing: so much later the end of a partition is known,
-since what lies between the last record and the last stable offset (markers, aborted records) is never delivered."""
+since what lies between the last record and the last stable offset (markers, aborted records) is never delivered.
+Each fetch names all partitions of ``donor-states``, so short waits load the broker: half of all matches were read
+within 31 ms of their event at 5 ms, within 21 ms at 25 (100 requests/s, everything on two cores)."""
 
 _SLOT = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
@@ -113,8 +116,19 @@ class Cluster:
         return self.properties.get("group.protocol", "consumer") == "classic"
 
 
-def group_consumer(cluster: Cluster, name: str, on_error: OnError, on_stats: Callable[[str], None]) -> Consumer:
-    """Return a consumer in a processor's group; offsets are committed by transactions alone."""
+def group_consumer(
+    cluster: Cluster,
+    name: str,
+    on_error: OnError,
+    on_stats: Callable[[str], None],
+    *,
+    in_bulk: bool = False,
+) -> Consumer:
+    """Return a consumer in a processor's group; offsets are committed by transactions alone.
+
+    What is read ``in_bulk`` waits a moment for more to come with it: each fetch names all partitions, and at a hundred
+    records a second the broker would be asked as often.
+    """
     group: Properties = (
         {"group.protocol": "classic", "partition.assignment.strategy": "range", "session.timeout.ms": 10_000}
         if cluster.classic
@@ -123,6 +137,7 @@ def group_consumer(cluster: Cluster, name: str, on_error: OnError, on_stats: Cal
     return Consumer(
         _reading(cluster, name)
         | {"max.poll.interval.ms": 120_000}
+        | (BULK if in_bulk else {})
         | _of_user(cluster)
         | _for_correctness()
         | group

@@ -62,7 +62,7 @@ class RecordingSource:
         self._positions: dict[Place, int | None] = {}
         self._topic_ids: dict[str, str | None] = {}
         self.settled = False
-        self._consumer = group_consumer(cluster, name, self._on_error, on_stats)
+        self._consumer = group_consumer(cluster, name, self._on_error, on_stats, in_bulk=True)
         self._consumer.subscribe(
             [cluster.topic(topic) for topic in topics],
             on_assign=self._on_assign,
