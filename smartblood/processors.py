@@ -43,6 +43,7 @@ def donor_state(settings: Settings, slot: str) -> Worker:
 def matching(settings: Settings, slot: str) -> Worker:
     """Return a worker that answers requests with ``matches``; its kernels are compiled before it begins."""
     from consumers.matching import Matching  # noqa: PLC0415
+    from features.ranking import ExploringRules  # noqa: PLC0415
     from smartblood.kafka.client import Cluster  # noqa: PLC0415
     from smartblood.kafka.loop import Loop  # noqa: PLC0415
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
@@ -51,7 +52,12 @@ def matching(settings: Settings, slot: str) -> Worker:
     from smartblood.registry import load_champion  # noqa: PLC0415
 
     scorer = load_champion(settings.models_dir, "donor_seeker_match")
-    processor = Matching(codec_of(settings.schema_registry_url), scorer, timer=time.perf_counter)
+    processor = Matching(
+        codec_of(settings.schema_registry_url),
+        scorer,
+        exploring=ExploringRules(share=settings.exploring_share),
+        timer=time.perf_counter,
+    )
     processor.warm()
     log = logger(processor="matching", slot=slot)
     MODEL_VERSION.labels(scorer.name, scorer.version, scorer.sha256, "champion").set(1)

@@ -72,7 +72,8 @@ class Settings(BaseSettings):
     """All settings, with their defaults.
 
     ``kafka`` holds every other ``SMARTBLOOD_KAFKA_…`` as the librdkafka property of that name, with dots for
-    underscores. ``slot`` is None where it isn't set: see ``slot_of``.
+    underscores. ``slot`` is None where it isn't set: see ``slot_of``. ``exploring_share`` is the share of lists that
+    give their last place to somebody who was left out; all workers of ``matching`` need the same.
     """
 
     model_config = SettingsConfigDict(
@@ -101,6 +102,7 @@ class Settings(BaseSettings):
     replication_factor: int = Field(default=1, ge=1, le=10)
     replay_horizon_days: int = Field(default=7, ge=1, le=365)
     models_dir: Path = MODELS_DIR
+    exploring_share: float = Field(default=0.05, ge=0, le=1)
 
     def topic(self, name: str) -> str:
         """Return the name that the cluster has for the contract's topic ``name``."""

@@ -61,6 +61,8 @@ def test_credentials_are_never_shown(monkeypatch):
         ("SMARTBLOOD_LOG_FORMAT", "xml"),
         ("SMARTBLOOD_SLOT", "a b"),
         ("SMARTBLOOD_TOPIC_PREFIX", "a/b"),
+        ("SMARTBLOOD_EXPLORING_SHARE", "1.5"),
+        ("SMARTBLOOD_EXPLORING_SHARE", "nan"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line_that_names_the_variable(variable, value, monkeypatch):
