@@ -71,13 +71,12 @@ def watch_matches(
     ahead = requests(
         course.history.world, course.seed, _now(), course.rate, first_request_id=FIRST_REQUEST_ID, top_k=TOP_K
     )
-    started_s = time.monotonic()
     with (
         Tail(cluster, ["matches"]) as tail,
         Publisher(cluster, codec, linger_ms=0) as publisher,
         _screen(console) as show,
     ):
-        last_s = math.inf
+        started_s, last_s = time.monotonic(), math.inf
         while len(watch.latencies_ms) < course.n_requests and time.monotonic() < last_s and not stop.is_set():
             while len(sent) < course.n_requests and time.monotonic() >= started_s + len(sent) / course.rate:
                 topic, key, event, timestamp_ms = moved(next(ahead), _now())
@@ -96,7 +95,7 @@ def watch_matches(
                     watch.add(view.Answer(event, (read_s - sent[event["request_id"]]) * 1_000))
                     due.add(donors.answers(event))
                     show(watch, len(sent), course.n_requests)
-    watch.seconds = time.monotonic() - started_s
+        watch.seconds = time.monotonic() - started_s
     return watch
 
 

@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 
+from smartblood.local.broker import SETTINGS
 from tests.acceptance.outsider import Outsider
 from tests.acceptance.system import SMARTBLOOD, STOPS_WITHIN_S, get
 from tests.acceptance.tables import Tables
@@ -19,8 +20,7 @@ from tests.oracle import worlds
 
 pytestmark = pytest.mark.broker
 
-GIVEN_UP_AFTER_S = 9.0
-"""Longer than the session timeout of the local broker's groups, 6 s."""
+GIVEN_UP_AFTER_S = int(SETTINGS["group.consumer.session.timeout.ms"]) / 1_000 + 3
 
 
 def test_sigterm_ends_each_processor_which_leaves_its_group_and_no_process(system, outsider):

@@ -18,6 +18,7 @@ from smartblood.kafka.follower import Follower
 from smartblood.kafka.loop import Loop
 from smartblood.kafka.offsets import Offsets
 from smartblood.kafka.restore import StoreReader
+from smartblood.kafka.tail import Tail
 from smartblood.kafka.transactions import Transactions
 from tests.integration.runtime.toy import Counting
 from tests.integration.runtime.world import N_PARTITIONS, World, wait_until
@@ -206,3 +207,30 @@ def test_a_loop_that_follows_freezes_what_each_batch_saw(world: World, transacti
         thread.join(15)
     assert not thread.is_alive()
     assert all(in_index >= committed for committed, in_index in seen), json.dumps(seen)
+
+
+def test_a_tail_reads_everything_from_where_it_began_also_what_comes_while_it_begins(world, monkeypatch):
+    ask, ends = Offsets.last_stable, []
+    monkeypatch.setattr(Offsets, "last_stable", lambda self, places: ends.append(ask(self, places)) or ends[-1])
+    producer = plain_producer(world.cluster, no_errors)
+    topic, done, written = world.cluster.topic("donor-states"), threading.Event(), []
+
+    def write():
+        while not done.is_set():
+            producer.produce(topic, key=b"1", value=b"%d" % len(written))
+            producer.flush()
+            written.append(len(written))
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        wait_until(lambda: len(written) > 100)  # the topic is new: not all of its partitions are led yet
+        for _ in range(5):
+            read = []
+            with Tail(world.cluster, ["donor-states"]) as tail:
+                wait_until(lambda tail=tail, read=read: read.extend(tail.read(0.1)) or len(read) > 50)
+            began = ends[-1]["donor-states", read[0].partition]
+            assert [record.offset for record in read] == list(range(began, began + len(read)))
+    finally:
+        done.set()
+        writing.join()
