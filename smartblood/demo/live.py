@@ -62,7 +62,7 @@ class _Due:
 
 
 def watch_matches(
-    course: Course, cluster: Cluster, codec: Codec, console: Console, stop: threading.Event
+    course: Course, cluster: Cluster, publisher: Publisher, codec: Codec, console: Console, stop: threading.Event
 ) -> view.Watch:
     """Send the requests, show the matches as they come, let the donors answer; return what was seen."""
     watch = view.Watch()
@@ -71,11 +71,7 @@ def watch_matches(
     ahead = requests(
         course.history.world, course.seed, _now(), course.rate, first_request_id=FIRST_REQUEST_ID, top_k=TOP_K
     )
-    with (
-        Tail(cluster, ["matches"]) as tail,
-        Publisher(cluster, codec, linger_ms=0) as publisher,
-        _screen(console) as show,
-    ):
+    with Tail(cluster, ["matches"]) as tail, _screen(console) as show:
         started_s, last_s = time.monotonic(), math.inf
         while len(watch.latencies_ms) < course.n_requests and time.monotonic() < last_s and not stop.is_set():
             while len(sent) < course.n_requests and time.monotonic() >= started_s + len(sent) / course.rate:

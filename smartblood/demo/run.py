@@ -81,18 +81,19 @@ def _show(plan: Plan, settings: Settings, addresses: dict[str, str], console: Co
     here = settings.changed(kafka_bootstrap_servers=addresses["kafka"], database_url=database_url)
     cluster, sight = Cluster.of(here), Sight(addresses["metrics"])
     codec = Codec()
-    with Tail(cluster, ["dead-letters"]) as letters:
+    # One publisher for all, as upstream services have: a new one needs half a second before its first record is there.
+    with Tail(cluster, ["dead-letters"]) as letters, Publisher(cluster, codec, linger_ms=0) as publisher:
         with _progress(console) as progress:
-            told = _tell(plan, cluster, codec, sight, progress, stop)
+            told = _tell(plan, publisher, sight, progress, stop)
         course = Course(plan.requests, plan.rate, plan.seed, told.history)
-        watch = watch_matches(course, cluster, codec, console, stop)
+        watch = watch_matches(course, cluster, publisher, codec, console, stop)
         rows = _recorded(here, watch, stop)
         reasons = Counter(_reason(dict(letter.headers)) for letter in _all(letters))
     console.print(view.summary(_summary(told, watch, rows, reasons)))
     console.print(NEXT)
 
 
-def _tell(plan: Plan, cluster: Cluster, codec: Codec, sight: Sight, progress: Progress, stop: threading.Event) -> Told:
+def _tell(plan: Plan, publisher: Publisher, sight: Sight, progress: Progress, stop: threading.Event) -> Told:
     """Simulate and publish the history, and wait until it is taken in."""
     living = progress.add_task(f"Simulating {plan.days} days of {plan.donors:,} donors", total=plan.days)
 
@@ -110,12 +111,12 @@ def _tell(plan: Plan, cluster: Cluster, codec: Codec, sight: Sight, progress: Pr
     taking_in = progress.add_task("Taking them in (donor-state, exactly once)", total=len(events))
     indexing = progress.add_task("Indexing donors (matching)", total=plan.donors)
     started_s, seen_s = time.monotonic(), 0.0
-    with Publisher(cluster, codec) as publisher:
-        for n, (topic, key, event, timestamp_ms) in enumerate(events, 1):
-            publisher.publish(topic, key, event, timestamp_ms)
-            if n % 2_000 == 0:
-                _go_on(stop)
-                progress.update(publishing, completed=n)
+    for n, (topic, key, event, timestamp_ms) in enumerate(events, 1):
+        publisher.publish(topic, key, event, timestamp_ms)
+        if n % 2_000 == 0:
+            _go_on(stop)
+            progress.update(publishing, completed=n)
+    publisher.flush()
     progress.update(publishing, completed=len(events))
     say("Waiting until donor-state and matching have taken them in …")
     give_up_s = time.monotonic() + CAUGHT_UP_WITHIN_S

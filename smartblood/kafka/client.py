@@ -24,12 +24,14 @@ MAX_RECORD_BYTES = 64 * 1024 * 1024
 
 TRANSACTION_TIMEOUT_MS = 20_000
 FETCH_WAIT_MS = 50
-BULK: dict[str, Any] = {"fetch.min.bytes": 1_048_576, "fetch.wait.max.ms": 100}
+BULK_BYTES_MIN, BULK_WAIT_MS = 1_048_576, 100
 FOLLOW_WAIT_MS = 25
 """How long a broker may hold a follower's fetch when there is nothing: so much later the end of a partition is known,
 since what lies between the last record and the last stable offset (markers, aborted records) is never delivered.
-Each fetch names all partitions of ``donor-states``, so short waits load the broker: half of all matches were read
-within 31 ms of their event at 5 ms, within 21 ms at 25 (100 requests/s, everything on two cores)."""
+
+Each fetch names all partitions of a reader, and on two cores the broker is what matches wait for. From event to match,
+medians of three runs of ``tests/bench/bench_stream.py``, 100 requests/s: 77 ms where followers wait 5 ms and recording
+fetches as records come; 45 where followers wait 25; 37 where recording fetches in bulk besides."""
 
 _SLOT = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
@@ -124,10 +126,9 @@ def group_consumer(
     *,
     in_bulk: bool = False,
 ) -> Consumer:
-    """Return a consumer in a processor's group; offsets are committed by transactions alone.
+    """Return a consumer in a processor's group; it commits nothing by itself.
 
-    What is read ``in_bulk`` waits a moment for more to come with it: each fetch names all partitions, and at a hundred
-    records a second the broker would be asked as often.
+    What is read ``in_bulk`` waits a moment for more to come with it.
     """
     group: Properties = (
         {"group.protocol": "classic", "partition.assignment.strategy": "range", "session.timeout.ms": 10_000}
@@ -137,7 +138,7 @@ def group_consumer(
     return Consumer(
         _reading(cluster, name)
         | {"max.poll.interval.ms": 120_000}
-        | (BULK if in_bulk else {})
+        | ({"fetch.min.bytes": BULK_BYTES_MIN, "fetch.wait.max.ms": BULK_WAIT_MS} if in_bulk else {})
         | _of_user(cluster)
         | _for_correctness()
         | group
@@ -153,10 +154,14 @@ def reader(cluster: Cluster, name: str, on_error: OnError, **properties: Any) ->
     ``properties`` are dots.
     """
     given = {key.replace("_", "."): value for key, value in properties.items()}
-    bulk = {"fetch.wait.max.ms": FOLLOW_WAIT_MS, "queued.max.messages.kbytes": 65_536, "fetch.max.bytes": 16_777_216}
+    following = {
+        "fetch.wait.max.ms": FOLLOW_WAIT_MS,
+        "queued.max.messages.kbytes": 65_536,
+        "fetch.max.bytes": 16_777_216,
+    }
     own: Properties = {"enable.partition.eof": True, "group.protocol": "classic", "error_cb": on_error}
     user = {key: value for key, value in _of_user(cluster).items() if not key.startswith("group.")}
-    return Consumer(_reading(cluster, name) | bulk | user | given | _for_correctness() | own, logger=_log())
+    return Consumer(_reading(cluster, name) | following | user | given | _for_correctness() | own, logger=_log())
 
 
 def transactional_producer(cluster: Cluster, transactional_id: str, on_error: OnError) -> Producer:
