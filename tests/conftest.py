@@ -40,6 +40,17 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    """A broker that the tests of a module may kill.
+
+    The one that all share holds more than a thousand partitions by and by, and once killed needs half a minute to
+    recover their logs.
+    """
+    with LocalBroker(tmp_path_factory.mktemp("killed")) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
     """A Postgres that all tests share; each keeps to a database of its own."""

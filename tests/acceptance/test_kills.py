@@ -28,6 +28,12 @@ READ = (
 )
 
 
+@pytest.fixture(scope="module")
+def broker(own_broker):
+    """Not the one that all share: it is killed."""
+    return own_broker
+
+
 SHORT = plan_of(kill=7, stop=1, sleep=1, break_broker=1, break_postgres=1)
 LONG = plan_of(kill=13, stop=1, sleep=2, join=1, break_broker=1, break_postgres=1, cut_power=1)
 N_LONG = 10
