@@ -17,6 +17,7 @@ from tests.acceptance.system import SMARTBLOOD, STOPS_WITHIN_S, get
 from tests.acceptance.tables import Tables
 from tests.acceptance.world import DAY, now_us, registration, request
 from tests.oracle import worlds
+from tests.processes import workers
 
 pytestmark = pytest.mark.broker
 
@@ -74,10 +75,8 @@ def test_up_answers_survives_a_killed_processor_and_leaves_nothing_behind(up, tm
     outsider.send("donor-registered", 42, registration(rng, 42, blood_group="O_POS", at=now - 400 * DAY))
     outsider.flush()
     outsider.await_group("donor-state", "donor-registered")
-    everybody = psutil.Process(up.pid).children(recursive=True)
-    for process in everybody:
-        if process.cmdline()[-2:] == ["worker", "matching"]:
-            process.kill()
+    (matching,) = workers(up.pid, "matching")
+    matching.kill()
     outsider.send("blood-request-created", 7, request(rng, 7, at=now, blood_group="O_POS"))
     outsider.flush()
     reader = outsider.reader("matches")

@@ -15,6 +15,8 @@ import urllib.request
 import psutil
 import pytest
 
+from tests.processes import named, workers
+
 pytestmark = pytest.mark.broker
 
 READY_WITHIN_S = 180
@@ -48,10 +50,6 @@ def family(process):
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def named(processes, part):
-    return [process for process in processes if process.is_running() and part in " ".join(process.cmdline())]
-
-
 def is_ready(metrics):
     try:
         with urllib.request.urlopen(f"{metrics}/readyz", timeout=10) as answer:
@@ -76,7 +74,7 @@ def test_up_says_where_all_is_keeps_it_running_and_leaves_nothing_behind(tmp_pat
         everybody = family(up)
         assert [len(named(everybody, part)) for part in PARTS] == [3, 1, 1]
 
-        (matching,) = [worker for worker in named(everybody, "smartblood worker") if worker.cmdline()[-1] == "matching"]
+        (matching,) = workers(up.pid, "matching")
         matching.kill()
         until(lambda: not is_ready(found["metrics"]), within_s=20)
         until(lambda: is_ready(found["metrics"]))
