@@ -1,5 +1,7 @@
 """Which deferrals name item 52."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,6 +40,8 @@ from features.rule_items import kept_item, names_item_52
         "items 51a-53b",
         "ｉｔｅｍ　５２",
         "item 52, 2026-03-04",
+        "item " + "0" * 5_000 + "52",
+        "items 51" + "." * 200 + "53",
     ],
 )
 def test_item_52_is_named(text):
@@ -82,3 +86,21 @@ def test_a_range_names_what_lies_within_it(first, last, dash):
 @given(items=st.lists(st.integers(1, 104), min_size=1), comma=st.sampled_from([",", ", ", " and ", "; ", "/"]))
 def test_a_list_names_its_members_alone(items, comma):
     assert names_item_52("items " + comma.join(map(str, items))) == (52 in items)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "item " + "9" * 5_000,
+        "51" + " " * 60_000 + "x y 53",
+        "51" + "." * 60_000 + "x y 53",
+        "51" + ".. " * 20_000 + "x y 53",
+        "51 and 53 " * 6_000,
+    ],
+    ids=["number", "spaces", "dots", "groups", "pairs"],
+)
+def test_texts_of_any_length_are_read_at_once(text):
+    begun_s = time.process_time()
+    assert not names_item_52(text)
+    # A matter of milliseconds; a time that grows with the square of the length would be minutes or more.
+    assert time.process_time() - begun_s < 10
