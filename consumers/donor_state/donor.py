@@ -52,8 +52,9 @@ class RequestFacts:
 
     ``latest_*`` is the latest response, ``decisive_*`` the latest that is neither NOTIFIED nor OPENED, each by
     (``occurred_at``, ``event_id``); ``donation_at`` the latest donation recorded for the request, of whatever outcome.
-    The rest is for rates, and knows no event that came too late for them: the latest promise, the latest sign that
-    the donor came (arrived, gave, or was deferred on the spot) or didn't (declined, expired, cancelled, no-show).
+    The rest is for rates, and knows no event that came too late for them: the earliest of any kind (``first_at``), the
+    latest promise, the latest sign that the donor came (arrived, gave, or was deferred on the spot) or didn't
+    (declined, expired, cancelled, no-show).
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class RequestFacts:
         "decisive_id",
         "donation_at",
         "failed_at",
+        "first_at",
         "latest",
         "latest_at",
         "latest_id",
@@ -78,6 +80,7 @@ class RequestFacts:
         self.decisive_id = b""
         self.decisive = 0
         self.donation_at = NEVER
+        self.first_at = NEVER
         self.promised_at = NEVER
         self.came_at = NEVER
         self.failed_at = NEVER
@@ -87,6 +90,12 @@ class RequestFacts:
     def touched_at(self) -> int:
         """The latest instant at which anything happened about the request."""
         return max(self.latest_at, self.donation_at)
+
+    @property
+    def earliest_counted_at(self) -> int:
+        """The earliest instant that is still kept for rates; later than ``first_at`` where only the latest is kept."""
+        known = [self.promised_at, self.came_at, self.failed_at, *(at for wave in self.waves.values() for at in wave)]
+        return min((at for at in known if at != NEVER), default=NEVER)
 
 
 class Donor:
@@ -117,12 +126,17 @@ class Donor:
         Deferrals without item, which only their own day ends: (stated_at, until).
     requests : dict of int to RequestFacts
     n_alerts, n_answers, n_promises, n_kept, n_times, sum_of_logs : int
-        Of requests that are no longer in ``requests``; logarithms of hours in units of 1e-12.
+        Of ``settled`` requests; logarithms of hours in units of 1e-12.
+    settled : list of int
+        Requests that are summed up for rates, ascending.
     seen : list of bytes
-        For each source ids of events that may come again; see ``repeats``.
+        For each source ids of its last events; see ``repeats``.
+    aged : bytes
+        Digests of ids before those.
     """
 
     __slots__ = (
+        "aged",
         "apheresis",
         "completed",
         "completed_before_at",
@@ -140,6 +154,7 @@ class Donor:
         "profiles",
         "requests",
         "seen",
+        "settled",
         "sum_of_logs",
         "unnamed",
         "unreturned",
@@ -167,4 +182,6 @@ class Donor:
         self.n_kept = 0
         self.n_times = 0
         self.sum_of_logs = 0
+        self.settled: list[int] = []
         self.seen = [b"", b"", b""]
+        self.aged = b""

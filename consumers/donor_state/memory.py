@@ -1,8 +1,8 @@
 """What is remembered of a donor, as bytes and back, exactly.
 
 Written with ``struct`` rather than Avro: a donor is read and written for nearly every event, and only by this package.
-The first byte is the layout's version. One donor has one encoding, whatever the order in which its events came
-(but for ids that outlived an erasure).
+The first byte is the layout's version; version 1 ends before digests of old ids and what is settled. One donor has one
+encoding, whatever the order in which its events came (but for ids that outlived an erasure).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from struct import Struct
 from consumers.donor_state.donor import NEVER, Donor, Profile, RequestFacts, Statement, Wave
 from consumers.donor_state.staircase import Staircase
 
-VERSION = 1
+VERSION = 2
 """Raise it with each change of the layout, and keep on reading the versions before."""
 
 _HEAD = Struct("<BqqqqIqIIIIIqBHBBHHHHHHH")
@@ -22,7 +22,8 @@ _LIFTED = -(2**31)
 _ITEM = Struct("<HH")
 _STATEMENT = Struct("<q16sqi")
 _REQUEST = Struct("<qBB")
-_LATEST, _DECISIVE, _SAME, _DONATION, _PROMISED, _CAME, _FAILED = (1 << bit for bit in range(7))
+_LATEST, _DECISIVE, _SAME, _DONATION, _PROMISED, _CAME, _FAILED, _FIRST = (1 << bit for bit in range(8))
+_TAIL = Struct("<HH")
 
 
 class UnknownLayout(ValueError):  # noqa: N818 - the house names errors by what is the case
@@ -69,6 +70,8 @@ def encode(donor: Donor) -> bytes:
         parts += _encode_item(item, statements)
     for request_id, facts in sorted(donor.requests.items()):
         parts += _encode_request(request_id, facts)
+    n_settled = len(donor.settled)
+    parts += (_TAIL.pack(len(donor.aged), n_settled), donor.aged, _int64s(n_settled).pack(*donor.settled))
     return b"".join(parts)
 
 
@@ -80,10 +83,9 @@ def decode(memory: bytes) -> Donor:
     UnknownLayout
         If a newer release wrote it.
     """
-    if memory[0] != VERSION:
-        message = (
-            f"a donor's memory has layout {memory[0]}, this release knows {VERSION}: run the release that wrote it"
-        )
+    version = memory[0]
+    if not 1 <= version <= VERSION:
+        message = f"a donor's memory has layout {version}, this release knows {VERSION}: run the release that wrote it"
         raise UnknownLayout(message)
     donor = Donor.__new__(Donor)  # all its attributes are set below: twice would take a sixth of the time
     (
@@ -133,6 +135,12 @@ def decode(memory: bytes) -> Donor:
     donor.requests = {}
     for _ in range(n_requests):
         at = _decode_request(memory, at, donor.requests)
+    donor.aged, donor.settled = b"", []
+    if version > 1:
+        _decode_tail(memory, at, donor)
+    else:
+        for facts in donor.requests.values():
+            facts.first_at = facts.earliest_counted_at
     return donor
 
 
@@ -188,7 +196,7 @@ def _request_layout(flags: int, n_waves: int) -> Struct:
         parts.append("q16sB")
     if flags & _DECISIVE and not flags & _SAME:
         parts.append("q16sB")
-    parts.extend("q" for flag in (_DONATION, _PROMISED, _CAME, _FAILED) if flags & flag)
+    parts.extend("q" for flag in (_DONATION, _PROMISED, _CAME, _FAILED, _FIRST) if flags & flag)
     parts.extend(["qqq"] * n_waves)
     return Struct("".join(parts))
 
@@ -217,6 +225,9 @@ def _encode_request(request_id: int, facts: RequestFacts) -> tuple[bytes, bytes]
     if facts.failed_at != NEVER:
         flags |= _FAILED
         values.append(facts.failed_at)
+    if facts.first_at != NEVER:
+        flags |= _FIRST
+        values.append(facts.first_at)
     n_waves = len(facts.waves)
     for number, (notified_at, answered_at) in sorted(facts.waves.items()) if n_waves > 1 else facts.waves.items():
         values += (number, notified_at, answered_at)
@@ -250,6 +261,16 @@ def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts]) -
     if flags & _FAILED:
         facts.failed_at = values[place]
         place += 1
+    if flags & _FIRST:
+        facts.first_at = values[place]
+        place += 1
     for start in range(place, len(values), 3):
         facts.waves[values[start]] = Wave(values[start + 1], values[start + 2])
     return at + layout.size
+
+
+def _decode_tail(memory: bytes, at: int, donor: Donor) -> None:
+    n_bytes, n_settled = _TAIL.unpack_from(memory, at)
+    at += _TAIL.size
+    donor.aged = memory[at : at + n_bytes]
+    donor.settled = list(_int64s(n_settled).unpack_from(memory, at + n_bytes))

@@ -39,7 +39,8 @@ def _hold(donor: Donor, event: Event, event_id: bytes, stated_at: int) -> None:
     stamp = (event["occurred_at"], event_id)
     if any(held[:2] >= stamp and held.stated_at >= stated_at for held in donor.profiles):
         return
-    profile = Profile(*stamp, stated_at, min(event["total_donations"], TOTAL_MAX), encoded_facts(event))
+    total = min(max(event["total_donations"], 0), TOTAL_MAX)  # nobody gave less than never
+    profile = Profile(*stamp, stated_at, total, encoded_facts(event))
     held = [held for held in donor.profiles if held[:2] > stamp or held.stated_at > stated_at]
     held.append(profile)
     held.sort(key=lambda one: one[:2], reverse=True)

@@ -1,12 +1,15 @@
 """Responses: which promises are open, which requests the donor was asked for, and the rates.
 
 Facts that say whom not to ask (``open_promises``, ``asked``) take every event, however late. Rates leave out what came
-too late to be taken in whatever the order (the caller says so with ``counts_in_rates``).
+too late to be taken in whatever the order (the caller says so with ``counts_in_rates``), and what occurred more than
+97 days after the first that is known of its request: so a request can be summed up one day, and what is said of it
+later still changes nothing, whether that has happened yet or not.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import insort
 from typing import NamedTuple
 
 from consumers.donor_state.donor import (
@@ -65,7 +68,7 @@ def take(donor: Donor, event: Event, event_id: bytes, *, counts_in_rates: bool) 
         at > facts.decisive_at or (at == facts.decisive_at and event_id > facts.decisive_id)
     ):
         facts.decisive_at, facts.decisive_id, facts.decisive = at, event_id, response
-    if counts_in_rates:
+    if counts_in_rates and _in_span(donor, facts, event["request_id"], at):
         _count(facts, event["wave"], response, at)
 
 
@@ -73,9 +76,11 @@ def take_donation(donor: Donor, request_id: int, outcome: str, at: int, *, count
     """Note that a donation was recorded for a request, of whatever outcome."""
     facts = _facts(donor, request_id)
     facts.donation_at = max(facts.donation_at, at)
-    if counts_in_rates and outcome in _CAME:
+    if not counts_in_rates or not _in_span(donor, facts, request_id, at):
+        return
+    if outcome in _CAME:
         facts.came_at = max(facts.came_at, at)
-    elif counts_in_rates:
+    else:
         facts.failed_at = max(facts.failed_at, at)
 
 
@@ -116,11 +121,11 @@ def tally(donor: Donor) -> Tally:
 
 
 def settle(donor: Donor, late_us: int) -> int:
-    """Sum up requests of which nothing more is needed one by one.
+    """Sum up requests of whose rates no more can come, and let go of those that nothing else needs one by one.
 
-    Such a request is older than the longest span of a request's events and the lateness within which events count in
-    rates, and its promise, if any, is older than a completed donation, which closes whatever promise may still
-    turn up of that time.
+    A request is summed up once its first event is older than the longest span of a request's events and the lateness
+    within which events count in rates. It is let go of once its promise, if any, is older than a completed donation,
+    which closes whatever promise may still turn up of that time.
 
     Returns
     -------
@@ -129,20 +134,25 @@ def settle(donor: Donor, late_us: int) -> int:
     """
     requests = donor.requests
     oldest_at = donor.latest_at - REQUEST_SPAN_US - late_us
-    done = [
-        request_id
-        for request_id, facts in requests.items()
-        if facts.latest_at < oldest_at
-        and facts.donation_at < oldest_at
-        and facts.decisive_at <= donor.last_completed_at
-        and facts.donation_at <= donor.last_completed_at
-    ]
+    done = []
+    for request_id, facts in requests.items():
+        if NEVER != facts.first_at < oldest_at:
+            _sum_up(donor, request_id, facts)
+        if (
+            facts.latest_at < oldest_at
+            and facts.donation_at < oldest_at
+            and facts.decisive_at <= donor.last_completed_at
+            and facts.donation_at <= donor.last_completed_at
+        ):
+            done.append(request_id)
     n_dropped = max(0, len(requests) - len(done) - N_REQUESTS_MAX)
     if n_dropped:
         rest = sorted(requests.keys() - set(done), key=lambda request_id: (requests[request_id].touched_at, request_id))
         done += rest[:n_dropped]
     for request_id in done:
-        _sum_up(donor, requests.pop(request_id))
+        facts = requests.pop(request_id)
+        if facts.first_at != NEVER:
+            _sum_up(donor, request_id, facts)
     return n_dropped
 
 
@@ -160,9 +170,11 @@ def forget(donor: Donor, at: int, *, rates: bool) -> None:
         facts.failed_at = _after(facts.failed_at, since)
         waves = {number: Wave(*(_after(one, since) for one in wave)) for number, wave in facts.waves.items()}
         facts.waves = {number: wave for number, wave in waves.items() if any(wave)}
+        facts.first_at = _after(facts.first_at, since) or facts.earliest_counted_at
         if facts.touched_at == NEVER:
             del donor.requests[request_id]
     donor.n_alerts = donor.n_answers = donor.n_promises = donor.n_kept = donor.n_times = donor.sum_of_logs = 0
+    donor.settled = []
 
 
 def _facts(donor: Donor, request_id: int) -> RequestFacts:
@@ -170,6 +182,19 @@ def _facts(donor: Donor, request_id: int) -> RequestFacts:
     if facts is None:
         facts = donor.requests[request_id] = RequestFacts()
     return facts
+
+
+def _in_span(donor: Donor, facts: RequestFacts, request_id: int, at: int) -> bool:
+    """Return whether an event counts in rates by when it occurred, and note the first that does."""
+    if facts.first_at == NEVER:
+        if request_id in donor.settled:
+            return False
+        facts.first_at = at
+    elif at > facts.first_at + REQUEST_SPAN_US:
+        return False
+    else:
+        facts.first_at = min(facts.first_at, at)
+    return True
 
 
 def _count(facts: RequestFacts, number: int, response: int, at: int) -> None:
@@ -210,10 +235,14 @@ def log_hours(time_us: int) -> int:
     return round(math.log(max(time_us, SHORTEST_US) / HOUR_US) * LOG_UNIT)
 
 
-def _sum_up(donor: Donor, facts: RequestFacts) -> None:
+def _sum_up(donor: Donor, request_id: int, facts: RequestFacts) -> None:
     sums = [donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs]
     _add(sums, facts)
     donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs = sums
+    facts.first_at = facts.promised_at = facts.came_at = facts.failed_at = NEVER
+    facts.waves = {}
+    insort(donor.settled, request_id)
+    del donor.settled[:-N_REQUESTS_MAX]  # ids grow with time
 
 
 def _after(one: int, at: int) -> int:

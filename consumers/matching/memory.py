@@ -58,14 +58,16 @@ class RequestMemory(NamedTuple):
         )
 
     def having_seen(self, event_id: str, timestamp_ms: int) -> RequestMemory:
-        """Return the memory with one event more, without those that are too old to be repeated."""
-        seen = [*_SEEN.iter_unpack(self.seen), (_id_bytes(event_id), timestamp_ms)]
-        oldest_ms = max(known_ms for _, known_ms in seen) - REMEMBERED_MS
-        kept = [entry for entry in seen if entry[1] >= oldest_ms]
-        if len(kept) > N_REMEMBERED_MAX:
+        """Return the memory with one event more.
+
+        However old: timestamps are the clients' own, and an event may come again with the old one that it had at first.
+        """
+        seen = self.seen + _SEEN.pack(_id_bytes(event_id), timestamp_ms)
+        if len(seen) > N_REMEMBERED_MAX * _SEEN.size:
             # Stable, so that of one timestamp the first to come goes first.
-            kept = sorted(kept, key=lambda entry: entry[1])[-N_REMEMBERED_MAX:]
-        return self._replace(seen=b"".join(_SEEN.pack(*entry) for entry in kept))
+            kept = sorted(_SEEN.iter_unpack(seen), key=lambda entry: entry[1])[-N_REMEMBERED_MAX:]
+            seen = b"".join(_SEEN.pack(*entry) for entry in kept)
+        return self._replace(seen=seen)
 
     def with_created(self, statement: Statement) -> RequestMemory:
         """Return the memory after a ``blood-request-created``."""

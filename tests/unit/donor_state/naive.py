@@ -30,6 +30,10 @@ class Naive:
         self.donations = [one.event for one in later if one.topic == "donation-recorded"]
         self.responses = [one.event for one in later if one.topic == "donor-responded"]
         self.completed = [one for one in self.donations if one["outcome"] == "COMPLETED"]
+        self.first_at: dict[int, int] = {}
+        for one in [*self.donations, *self.responses]:
+            known_at = self.first_at.get(one["request_id"], one["occurred_at"])
+            self.first_at[one["request_id"]] = min(known_at, one["occurred_at"])
         self.profile = max(self.profiles, key=stamp, default=None)
         if self.erased_at and self.profile is None:  # what is later waits
             self.donations, self.responses, self.completed = [], [], []
@@ -58,7 +62,7 @@ class Naive:
     def rates(self) -> dict[str, float]:
         notified: dict[tuple[int, int], int] = {}
         answered: dict[tuple[int, int], int] = {}
-        for one in self.responses:
+        for one in filter(self._in_span, self.responses):
             place = one["request_id"], one["wave"]
             if one["response"] == "NOTIFIED":
                 notified[place] = min(notified.get(place, 2**62), one["occurred_at"])
@@ -156,17 +160,21 @@ class Naive:
             def note(kind: str, at: int, said: dict[str, int] = said) -> None:
                 said[kind] = max(said[kind], at)
 
-            for one in (one for one in self.responses if one["request_id"] == request_id):
+            for one in (one for one in self.responses if one["request_id"] == request_id and self._in_span(one)):
                 if one["response"] in ("ACCEPTED", "ARRIVED"):
                     note("promised", one["occurred_at"])
                 if one["response"] == "ARRIVED":
                     note("came", one["occurred_at"])
                 if one["response"] in ("DECLINED", "EXPIRED"):
                     note("failed", one["occurred_at"])
-            for one in (one for one in self.donations if one["request_id"] == request_id):
+            for one in (one for one in self.donations if one["request_id"] == request_id and self._in_span(one)):
                 note("came" if one["outcome"] in ("COMPLETED", "DEFERRED") else "failed", one["occurred_at"])
             if said["promised"] and said["came"] and said["came"] >= said["failed"]:
                 kept += 1
             elif said["promised"] and said["failed"] >= said["promised"]:
                 broken += 1
         return kept, broken
+
+    def _in_span(self, one: dict[str, Any]) -> bool:
+        """Not more than 97 days after the first event about the request: 90 until required_by, and a week."""
+        return bool(one["occurred_at"] <= self.first_at[one["request_id"]] + 97 * DAY)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consumers.donor_state import memory, repeats
 from consumers.donor_state.repeats import N_REMEMBERED_MAX
 from consumers.donor_state.responses import N_REQUESTS_MAX
 from consumers.topology import Batch, Input
@@ -255,7 +256,15 @@ def test_rates_outlive_the_requests_they_come_from() -> None:
     runner.each(donation(START + 400 * DAY, 51), response(START + 400 * DAY, 52, "NOTIFIED", request_id=99))
     assert runner.state is not None
     assert (runner.state["n_alerts"], runner.state["n_answers"]) == (6, 1)
-    assert len(runner.state["memory"]) < 300
+    assert len(runner.state["memory"]) < 350  # of each only the number is left, and of its events a digest
+
+
+def test_what_is_said_long_after_a_request_counts_in_no_rate_whether_it_was_summed_up_or_not() -> None:
+    first, other = response(START, 1, "NOTIFIED"), response(START + 128 * DAY, 2, "NOTIFIED", request_id=2)
+    late = response(START + 130 * DAY, 3, "ACCEPTED")
+    states = [last_state(first, *rest) for rest in ((other, late), (late, other))]
+    assert [(state["n_alerts"], state["n_answers"]) for state in states] == [(2, 0), (2, 0)]
+    assert states[0]["promises"] == states[1]["promises"] == [{"request_id": 1, "promised_at": START + 130 * DAY}]
 
 
 def test_too_many_requests_are_summed_up_and_counted() -> None:
@@ -284,6 +293,31 @@ def test_a_source_that_is_read_ahead_makes_no_ids_of_another_forgotten() -> None
     assert runner.batch(profile(START + 300 * DAY, 2))
     assert runner.batch(old)
     assert runner.batch(old) == []
+
+
+@pytest.mark.parametrize("n_days", [8, 20, 400])
+def test_a_repeat_with_an_old_timestamp_is_one(n_days: int) -> None:
+    runner = Runner()
+    old, new = donation(START, 1), donation(START + n_days * DAY, 2)
+    runner.each(profile(START - DAY, 3), new, old)
+    runner.restart()
+    assert runner.batch(old) == []
+    assert runner.batch(new, old) == []
+    assert runner.state is not None
+    assert runner.state["total_donations"] == 5
+
+
+def test_erasure_forgets_old_ids_too_but_those_of_later_events() -> None:
+    runner = Runner()
+    old, later = donation(START, 1), donation(START + 50 * DAY, 2)
+    runner.each(old, later, donation(START + 100 * DAY, 3))
+    runner.batch(erasure(START + 40 * DAY))
+    assert runner.state is not None
+    assert len(memory.decode(runner.state["memory"]).aged) == repeats.AGED_SIZE
+    runner.each(old, later, profile(START + 101 * DAY, 4, total_donations=9))
+    runner.batch(erasure(START + 200 * DAY))
+    assert runner.state is not None
+    assert memory.decode(runner.state["memory"]).aged == b""
 
 
 def test_one_record_says_what_a_batch_did_to_a_donor() -> None:

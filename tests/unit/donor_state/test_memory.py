@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from consumers.donor_state import memory, projection
 from consumers.donor_state.donor import Donor, RequestFacts
+from consumers.donor_state.responses import tally
 from schemas import avro
 from schemas.catalogue import latest_schema
 from tests.unit.donor_state.histories import CODEC, DAY, START, Runner, Sent, donation, histories, profile
@@ -68,6 +69,31 @@ def test_a_memory_of_a_newer_release_is_not_guessed_at() -> None:
         memory.decode(bytes([memory.VERSION + 1]) + encoded[1:])
 
 
+VERSION_1 = bytes.fromhex(
+    "01070000000000000000000000000000000020b2b3d723060000c0da95c32306000000000000000000000000000000000000000000000000"
+    "000000000000000000000000000000000001010001000000000000000200180018004800019254d380000000000000000000000000000000"
+    "0000000101925f203800000000000000000000000000000000000005019259f9dc0000000000000000000000000000000000000201925a30"
+    "ca8000000000000000000000000000000000000301926446940000000000000000000000000000000000000400002c5a9b23060000000000"
+    "00000000000000000000000100002c5a9b230600030000000000000029000e02d08c01020000000000c04e400c4b6f6c6c616dfeffffd596"
+    "b18c86118080b09a978b820601000000c0da95c323060000c0da95c323060000c0da95c323060005000000000000003f010004974eb02306"
+    "00000000000000000000000000000000030300c0da95c32306000004974eb023060000c0da95c3230600010000000000000000600378af23"
+    "06000004974eb0230600060000000000000001010020b2b3d7230600000000000000000000000000000000040101000000000000000020b2"
+    "b3d72306000000000000000000"
+)
+"""A profile, an alert that was answered and kept, and one that wasn't answered."""
+
+
+def test_a_memory_of_the_first_layout_is_read() -> None:
+    donor = memory.decode(VERSION_1)
+    assert (donor.aged, donor.settled) == (b"", [])
+    assert {request_id: facts.first_at for request_id, facts in donor.requests.items()} == {
+        5: START + DAY,
+        6: START + 3 * DAY,
+    }
+    assert tally(donor)[:4] == (2, 1, 1, 1)
+    assert contents(memory.decode(memory.encode(donor))) == contents(donor)
+
+
 @given(
     st.integers(-(2**63), 2**63 - 1),
     st.integers(-(2**63), 2**63 - 1),
@@ -81,7 +107,7 @@ def test_extreme_numbers_survive(instant: int, total: int, weight_kg: float | No
     assert state is not None
     assert state["last_whole_blood_at"] == memory.decode(state["memory"]).whole_blood[0][1]
     assert state["weight_kg"] == weight_kg
-    assert state["total_donations"] == min(total, projection.TOTAL_MAX)
+    assert state["total_donations"] == min(max(total, 0), projection.TOTAL_MAX)
 
 
 def test_the_memory_stays_small() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.donor_state.histories import Runner, Sent, histories
+from tests.unit.donor_state.histories import DAY, Runner, Sent, histories
 from tests.unit.donor_state.naive import Naive
 
 RATES = {
@@ -34,8 +34,12 @@ def unnamed_to_longest(state: dict[str, Any]) -> dict[str, Any]:
 
 def run(draw: st.DataObject, history: list[Sent]) -> dict[str, Any]:
     """The state after the history in a drawn order, in drawn batches, with drawn restarts."""
+    return play(draw, draw.draw(st.permutations(history)))
+
+
+def play(draw: st.DataObject, rest: list[Sent]) -> dict[str, Any]:
+    """The state after the history in this order, in drawn batches, with drawn restarts."""
     runner = Runner()
-    rest = draw.draw(st.permutations(history))
     while rest:
         size = draw.draw(st.integers(1, len(rest)))
         runner.batch(*rest[:size])
@@ -57,6 +61,28 @@ def test_all_fields_are_those_of_the_set_of_events(history: list[Sent], data: st
     expected = Naive(history)
     assert facts(state, expected.facts()) == expected.facts()
     assert facts(state, expected.rates()) == pytest.approx(expected.rates(), abs=1e-9)
+
+
+@given(histories(span_days=400, nulls=False), st.data())
+@settings(max_examples=100, deadline=None)
+def test_rates_are_those_of_the_set_of_events_where_none_is_more_than_30_days_late(
+    history: list[Sent], data: st.DataObject
+) -> None:
+    def due(one: Sent) -> int:
+        assert one.event is not None
+        return int(one.event["occurred_at"]) + data.draw(st.integers(0, 30)) * DAY
+
+    state = play(data, sorted(history, key=due))
+    expected = Naive(history).rates()
+    assert facts(state, expected) == pytest.approx(expected, abs=1e-9)
+
+
+@given(histories(span_days=400, nulls=False), st.data())
+@settings(max_examples=60, deadline=None)
+def test_repeats_change_nothing_however_old(history: list[Sent], data: st.DataObject) -> None:
+    repeats = data.draw(st.lists(st.sampled_from(history), max_size=8))
+    expected = Naive(history).facts()
+    assert facts(run(data, history + repeats), expected) == expected
 
 
 @given(histories(span_days=400, nulls=True, skewed=True), st.data())

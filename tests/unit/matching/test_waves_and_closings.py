@@ -179,6 +179,16 @@ def test_a_repeat_is_recognised_for_seven_days_by_kafka_timestamps():
     assert [answer["wave"] for answer in world.driver.events("matches")] == [1, 2]
 
 
+def test_a_repeat_with_an_old_timestamp_is_recognised():
+    world = World(state(1))
+    first = request()
+    for event, days in ((again(first, occurred_at=AT + 1), 20), (first, 0), (first, 0)):
+        topic = "match-requested" if "request" in event else "blood-request-created"
+        world.driver.send(topic, "1", event, timestamp_ms=AT // 1000 + days * DAY_MS)
+        world.driver.run()
+    assert len(world.driver.events("matches")) == 2
+
+
 def test_a_thousand_events_of_a_request_are_remembered_and_the_oldest_go_first():
     world = World(state(1))
     first = request()
