@@ -50,10 +50,13 @@ class Codec:
     ----------
     registry : SchemaRegistry, optional
         Without one, ids and schemas are those of the project's files.
+    topic_prefix : str, default ""
+        What the cluster's names of topics have before the contract's: a registry's subjects are named after those.
     """
 
-    def __init__(self, registry: SchemaRegistry | None = None) -> None:
+    def __init__(self, registry: SchemaRegistry | None = None, *, topic_prefix: str = "") -> None:
         self._registry = registry
+        self._topic_prefix = topic_prefix
         self._own = {file.schema_id: file for file in schema_files()}
         self._readers: dict[tuple[str, int], Callable[[io.BytesIO], Event]] = {}
         self._latest: dict[str, Any] = {}
@@ -107,7 +110,7 @@ class Codec:
         file = latest_schema(topic)
         schema_id = file.schema_id
         if self._registry is not None:
-            schema_id = self._registry.register(f"{topic}-value", file.load())
+            schema_id = self._registry.register(f"{self._topic_prefix}{topic}-value", file.load())
         return FRAME.pack(0, schema_id)
 
     def _encoder(self, topic: str) -> Callable[[Event], bytes]:

@@ -31,7 +31,7 @@ def donor_state(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
     from smartblood.metrics import SEEN_IDS_DROPPED  # noqa: PLC0415
 
-    processor = DonorState(codec_of(settings.schema_registry_url))
+    processor = DonorState(codec_of(settings))
     dropped = Growth()
 
     def look() -> None:
@@ -53,7 +53,7 @@ def matching(settings: Settings, slot: str) -> Worker:
 
     scorer = load_champion(settings.models_dir, "donor_seeker_match")
     processor = Matching(
-        codec_of(settings.schema_registry_url),
+        codec_of(settings),
         scorer,
         exploring=ExploringRules(share=settings.exploring_share),
         timer=time.perf_counter,
@@ -76,7 +76,7 @@ def recording(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
     from smartblood.storage.recorder import Recorder  # noqa: PLC0415
 
-    return Recorder(settings, slot, codec=codec_of(settings.schema_registry_url))
+    return Recorder(settings, slot, codec=codec_of(settings))
 
 
 MAKERS: dict[str, Callable[[Settings, str], Worker]] = {

@@ -52,7 +52,7 @@ def decode(topic: str, start: float | None, end: float | None, n_max: int | None
     from smartblood.kafka.reader import read_span  # noqa: PLC0415
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
 
-    codec = codec_of(settings.schema_registry_url)
+    codec = codec_of(settings)
     for record in read_span(Cluster.of(settings), topic, start=start, end=end, n_max=n_max):
         click.echo(json.dumps(shown(record, codec), ensure_ascii=False))
 

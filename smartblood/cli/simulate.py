@@ -97,7 +97,7 @@ def simulate(
 
     cluster = Cluster.of(settings)
     world = World(n_donors=donors, history_days=days)
-    with _steps() as begin, Publisher(cluster, codec_of(settings.schema_registry_url)) as publisher:
+    with _steps() as begin, Publisher(cluster, codec_of(settings)) as publisher:
         step = begin(f"Simulating {days:,} days of {donors:,} donors", days)
         history = live_through(world, seed, _now(), on_day=lambda n_done, _: step(n_done))
         events = list(history.events())

@@ -18,7 +18,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from schemas.codec import Codec
 from smartblood.errors import Fatal, Retryable
@@ -30,6 +30,18 @@ UNKNOWN_FOR_S = 10.0
 LARGEST_ID = 2**31 - 1
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 FORBIDDEN = frozenset({401, 403})
+
+
+class RegistrySettings(Protocol):
+    """What ``smartblood.settings`` says about a schema registry."""
+
+    @property
+    def schema_registry_url(self) -> str | None:
+        """Where it is; with none, schema ids are the project's own."""
+
+    @property
+    def topic_prefix(self) -> str:
+        """What precedes the names of topics, and so of subjects: they are named as Kafka's TopicNameStrategy does."""
 
 
 class HttpRegistry:
@@ -151,9 +163,10 @@ class HttpRegistry:
             raise Retryable(message)
 
 
-def codec_of(url: str | None) -> Codec:
-    """Return a codec with the registry at ``url``, or with the project's own schema ids where there is none."""
-    return Codec(HttpRegistry(url) if url else None)
+def codec_of(settings: RegistrySettings) -> Codec:
+    """Return a codec with the registry that is set, or with the project's own schema ids where there is none."""
+    url = settings.schema_registry_url
+    return Codec(HttpRegistry(url) if url else None, topic_prefix=settings.topic_prefix)
 
 
 def _avro(found: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -8,7 +8,8 @@ from schemas.catalogue import latest_schema
 from schemas.codec import FRAME, Codec
 from schemas.errors import InvalidRecord
 from smartblood.errors import Fatal, Retryable
-from smartblood.kafka.schema_registry import HttpRegistry
+from smartblood.kafka.schema_registry import HttpRegistry, codec_of
+from smartblood.settings import load
 
 
 class Double:
@@ -103,6 +104,12 @@ def test_ids_are_the_registrys_and_are_asked_for_once(double: Double, registry: 
     fresh = Codec(HttpRegistry(double.url))
     assert [fresh.decode("maintenance-triggered", value) for value in values] == [EVENT] * 3
     assert double.asked == ["POST /subjects/maintenance-triggered-value/versions", "GET /schemas/ids/1"]
+
+
+def test_a_subject_is_named_after_the_topic_as_the_cluster_has_it(double: Double) -> None:
+    codec = codec_of(load(schema_registry_url=double.url, topic_prefix="staging-"))
+    assert codec.decode("maintenance-triggered", codec.encode("maintenance-triggered", EVENT)) == EVENT
+    assert double.asked == ["POST /subjects/staging-maintenance-triggered-value/versions"]
 
 
 def test_an_id_that_the_registry_does_not_know_is_refused_and_asked_for_again_later(
