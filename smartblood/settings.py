@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from smartblood import dot_env
 from smartblood.errors import Fatal
 from smartblood.local.ports import LOOPBACK
 
-PREFIX = "SMARTBLOOD_"
+PREFIX = dot_env.PREFIX
 KAFKA_PREFIX = "SMARTBLOOD_KAFKA_"
 MODELS_DIR = Path(__file__).parents[1] / "models_artifacts"
 
@@ -156,9 +156,6 @@ def load(**flags: Any) -> Settings:  # noqa: ANN401 - fields have types of their
         first = error.errors(include_input=False, include_url=False)[0]
         what = first["msg"].removeprefix("Value error, ")
         raise BadSettingError(str(first["loc"][0]), what[0].lower() + what[1:]) from None
-    except UnicodeDecodeError as error:
-        message = f".env: byte {error.start} is not UTF-8; write the file anew"
-        raise Fatal(message) from None
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -177,10 +174,10 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def _librdkafka_properties() -> dict[str, str]:
-    variables = {name: value for name, value in dotenv_values(".env").items() if value is not None} | dict(os.environ)
+    variables = dot_env.variables() | {name.upper(): value for name, value in os.environ.items() if value}
     found = {}
     for name, value in variables.items():
-        if name.upper().startswith(KAFKA_PREFIX) and value:
+        if name.startswith(KAFKA_PREFIX):
             key = name[len(KAFKA_PREFIX) :].lower().replace("_", ".")
             if key != "bootstrap.servers":
                 found[UNDERSCORED.get(key, key)] = value

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import click
 
+from smartblood import dot_env
 from smartblood.errors import Fatal, Retryable
 
 COULD_NOT_WORK = 3
@@ -67,7 +68,7 @@ def _show_variables(command: click.Command) -> None:
 @click.group(
     cls=Commands,
     context_settings={
-        "auto_envvar_prefix": "SMARTBLOOD",
+        "auto_envvar_prefix": dot_env.PREFIX.rstrip("_"),
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
         "show_default": True,
@@ -79,6 +80,7 @@ def smartblood() -> None:
 
     Settings come from the environment (SMARTBLOOD_...) or a file .env; each flag names its variable.
     """
+    dot_env.into_environment()  # before the command's own flags are read
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
