@@ -9,9 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from smartblood.settings import Settings
+
+if TYPE_CHECKING:
+    from features.reach import ReachRules
 
 LOOKED_AT_EACH_S = 1.0
 
@@ -31,7 +34,7 @@ def donor_state(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
     from smartblood.metrics import SEEN_IDS_DROPPED  # noqa: PLC0415
 
-    processor = DonorState(codec_of(settings))
+    processor = DonorState(codec_of(settings), late_days=settings.late_days)
     dropped = Growth()
 
     def look() -> None:
@@ -55,6 +58,7 @@ def matching(settings: Settings, slot: str) -> Worker:
     processor = Matching(
         codec_of(settings),
         scorer,
+        reach=reach_rules(settings),
         exploring=ExploringRules(share=settings.exploring_share),
         timer=time.perf_counter,
     )
@@ -69,6 +73,19 @@ def matching(settings: Settings, slot: str) -> Worker:
             log.warning("needs a look", what=processor.alarms.pop(0))
 
     return Watched(Loop(processor, Cluster.of(settings), slot), look)
+
+
+def reach_rules(settings: Settings) -> ReachRules:
+    """Return how far and for whom ``matching`` looks; what has no setting is as the contract says."""
+    from features.reach import ReachRules  # noqa: PLC0415
+
+    return ReachRules(
+        rings_km=settings.reach_rings_km,
+        ring_km_critical=settings.reach_ring_km_critical,
+        wide_rings_km=settings.reach_wide_rings_km,
+        askable_factor=settings.reach_askable_factor,
+        top_k_open_enough=settings.reach_top_k_open_enough,
+    )
 
 
 def recording(settings: Settings, slot: str) -> Worker:

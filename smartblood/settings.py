@@ -10,10 +10,11 @@ import os
 import platform
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from smartblood import dot_env
@@ -23,6 +24,11 @@ from smartblood.local.ports import LOOPBACK
 PREFIX = dot_env.PREFIX
 KAFKA_PREFIX = "SMARTBLOOD_KAFKA_"
 MODELS_DIR = Path(__file__).parents[1] / "models_artifacts"
+
+KM_MAX = 20_000.0
+"""Nothing on earth is much farther."""
+
+DISTANCES_MEANT = "use distances in km with commas between, each above the one before, from above 0 to 20000"
 
 UNDERSCORED = {"log.level": "log_level"}
 """The librdkafka properties whose names have an underscore, which a variable's name can't tell from a dot."""
@@ -47,6 +53,24 @@ def _topic_prefix(text: str) -> str:
     return text
 
 
+def _distances(given: object) -> object:
+    """Read distances as text has them, with commas between."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return tuple(float(part) for part in given.split(","))
+    except ValueError:
+        raise ValueError(DISTANCES_MEANT) from None
+
+
+def _ascending(distances_km: tuple[float, ...]) -> tuple[float, ...]:
+    bounds_km = (0.0, *distances_km)
+    # Said in this way, what is no number is refused too.
+    if not distances_km or not all(a < b <= KM_MAX for a, b in pairwise(bounds_km)):
+        raise ValueError(DISTANCES_MEANT)
+    return distances_km
+
+
 class BadSettingError(Fatal):
     """A setting makes no sense: {variable}: {what}.
 
@@ -66,6 +90,7 @@ class BadSettingError(Fatal):
 
 Address = Annotated[str, AfterValidator(_address)]
 Partitions = Annotated[int, Field(ge=1, le=1_000)]
+Distances = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_distances), AfterValidator(_ascending)]
 
 
 class Settings(BaseSettings):
@@ -73,7 +98,9 @@ class Settings(BaseSettings):
 
     ``kafka`` holds every other ``SMARTBLOOD_KAFKA_…`` as the librdkafka property of that name, with dots for
     underscores. ``slot`` is None where it isn't set: see ``slot_of``. ``exploring_share`` is the share of lists that
-    give their last place to somebody who was left out; all workers of ``matching`` need the same.
+    give their last place to somebody who was left out; ``reach_…`` are the rules of the same names in
+    ``features.reach``, and all workers of ``matching`` need the same of both. ``late_days`` is how much older than the
+    latest known of a donor an event may be to count in rates; all workers of ``donor-state`` need the same.
     """
 
     model_config = SettingsConfigDict(
@@ -103,6 +130,30 @@ class Settings(BaseSettings):
     replay_horizon_days: int = Field(default=7, ge=1, le=365)
     models_dir: Path = MODELS_DIR
     exploring_share: float = Field(default=0.05, ge=0, le=1)
+    reach_rings_km: Distances = (5.0, 10.0, 20.0, 35.0, 50.0)
+    reach_ring_km_critical: float = Field(default=35.0, gt=0, le=KM_MAX)
+    reach_wide_rings_km: Distances = (100.0, 250.0)
+    reach_askable_factor: int = Field(default=2, ge=1, le=1_000)
+    reach_top_k_open_enough: int = Field(default=200, ge=1, le=1_000_000)
+    late_days: int = Field(default=30, ge=1, le=365)
+
+    @field_validator("reach_ring_km_critical")
+    @classmethod
+    def _leaves_a_ring(cls, last_km: float, others: ValidationInfo) -> float:
+        rings_km = others.data.get("reach_rings_km")
+        if rings_km and last_km < rings_km[0]:
+            message = "should not be less than the first ring of SMARTBLOOD_REACH_RINGS_KM"
+            raise ValueError(message)
+        return last_km
+
+    @field_validator("reach_wide_rings_km")
+    @classmethod
+    def _begins_beyond(cls, wide_km: tuple[float, ...], others: ValidationInfo) -> tuple[float, ...]:
+        rings_km = others.data.get("reach_rings_km")
+        if rings_km and wide_km[0] <= rings_km[-1]:
+            message = "should begin beyond the last ring of SMARTBLOOD_REACH_RINGS_KM"
+            raise ValueError(message)
+        return wide_km
 
     def topic(self, name: str) -> str:
         """Return the name that the cluster has for the contract's topic ``name``."""
@@ -134,6 +185,8 @@ class Settings(BaseSettings):
             if name == "kafka":
                 for key, text in self.kafka.items():
                     variables[KAFKA_PREFIX + key.replace(".", "_").upper()] = text
+            elif isinstance(value, tuple):
+                variables[PREFIX + name.upper()] = ",".join(map(str, value))
             else:
                 variables[PREFIX + name.upper()] = "" if value is None else str(value)
         return variables

@@ -63,6 +63,21 @@ def test_credentials_are_never_shown(monkeypatch):
         ("SMARTBLOOD_TOPIC_PREFIX", "a/b"),
         ("SMARTBLOOD_EXPLORING_SHARE", "1.5"),
         ("SMARTBLOOD_EXPLORING_SHARE", "nan"),
+        ("SMARTBLOOD_REACH_RINGS_KM", "10,5"),
+        ("SMARTBLOOD_REACH_RINGS_KM", "5,5"),
+        ("SMARTBLOOD_REACH_RINGS_KM", "0,5"),
+        ("SMARTBLOOD_REACH_RINGS_KM", "5,inf"),
+        ("SMARTBLOOD_REACH_RINGS_KM", "nan"),
+        ("SMARTBLOOD_REACH_RINGS_KM", "5,s3cret"),
+        ("SMARTBLOOD_REACH_RINGS_KM", "5,,10"),
+        ("SMARTBLOOD_REACH_RINGS_KM", "5,30000"),
+        ("SMARTBLOOD_REACH_RING_KM_CRITICAL", "4.9"),
+        ("SMARTBLOOD_REACH_RING_KM_CRITICAL", "inf"),
+        ("SMARTBLOOD_REACH_WIDE_RINGS_KM", "50,100"),
+        ("SMARTBLOOD_REACH_WIDE_RINGS_KM", "250,100"),
+        ("SMARTBLOOD_REACH_ASKABLE_FACTOR", "0"),
+        ("SMARTBLOOD_REACH_TOP_K_OPEN_ENOUGH", "-1"),
+        ("SMARTBLOOD_LATE_DAYS", "0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line_that_names_the_variable(variable, value, monkeypatch):
@@ -71,6 +86,16 @@ def test_what_makes_no_sense_is_refused_in_one_line_that_names_the_variable(vari
         load()
     assert "\n" not in str(refused.value)
     assert "s3cret" not in str(refused.value)
+
+
+def test_rings_are_held_against_each_other_whichever_is_set(monkeypatch):
+    monkeypatch.setenv("SMARTBLOOD_REACH_RINGS_KM", "40,120")
+    with pytest.raises(Fatal, match=r"SMARTBLOOD_REACH_RING_KM_CRITICAL: .* first ring"):
+        load()
+    with pytest.raises(Fatal, match=r"SMARTBLOOD_REACH_WIDE_RINGS_KM: .* last ring"):
+        load(reach_ring_km_critical=40)
+    settings = load(reach_ring_km_critical=40, reach_wide_rings_km="130, 140.5")
+    assert (settings.reach_rings_km, settings.reach_wide_rings_km) == ((40.0, 120.0), (130.0, 140.5))
 
 
 def test_workers_have_stable_names_of_their_own(monkeypatch):
@@ -82,7 +107,11 @@ def test_workers_have_stable_names_of_their_own(monkeypatch):
 
 def test_a_child_sees_the_same_settings(monkeypatch):
     given = load(
-        kafka_bootstrap_servers="k:1", database_url="postgresql://h/db", slot="a", request_partitions=3
+        kafka_bootstrap_servers="k:1",
+        database_url="postgresql://h/db",
+        slot="a",
+        request_partitions=3,
+        reach_rings_km="1.5,60",
     ).changed(kafka={"sasl.password": "s3cret", "log_level": "3"})
     for variable, value in given.environment().items():
         monkeypatch.setenv(variable, value)

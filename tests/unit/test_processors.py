@@ -1,0 +1,58 @@
+"""What is set from outside reaches the processors, and changes what they answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumers.donor_state import DonorState
+from consumers.driver import Driver
+from features.reach import ReachRules
+from smartblood import processors
+from smartblood.settings import load
+from tests.unit.donor_state.histories import DAY, DONOR, START, donation, response
+from tests.unit.matching.world import KOCHI, World, cell_north_of, request, state
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_anything_set_the_rules_are_those_of_the_contract():
+    assert processors.reach_rules(load()) == ReachRules()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "n_near", "changes", "reach_km"),
+    [
+        ("RINGS_KM", "4, 7", 1, {"units_required": 1}, 7.0),
+        ("RING_KM_CRITICAL", "10", 1, {"units_required": 1, "urgency": "CRITICAL"}, 10.0),
+        ("WIDE_RINGS_KM", "60,80", 1, {"units_required": 3}, 80.0),
+        ("ASKABLE_FACTOR", "1", 10, {"top_k": 10}, 5.0),
+        ("TOP_K_OPEN_ENOUGH", "25", 25, {"top_k": None}, 5.0),
+    ],
+)
+def test_how_far_is_a_setting(variable, value, n_near, changes, reach_km, monkeypatch):
+    donors = [*(state(n) for n in range(n_near)), state(99, h3_cell=cell_north_of(KOCHI, 90))]
+    before = World(*donors).answer(request(**changes))
+    monkeypatch.setenv(f"SMARTBLOOD_REACH_{variable}", value)
+    answer = World(*donors, reach=processors.reach_rules(load())).answer(request(**changes))
+    assert answer["reach_km"] == reach_km != before["reach_km"]
+
+
+def test_the_matcher_is_given_them():
+    settings = load(kafka_bootstrap_servers="127.0.0.1:9", reach_rings_km="2,3", reach_ring_km_critical=2)
+    watched = processors.matching(settings, "a")
+    assert watched.worker._processor._rules == ReachRules(rings_km=(2.0, 3.0), ring_km_critical=2.0)
+
+
+@pytest.mark.parametrize(("late_days", "n_alerts"), [(None, 1), (9, 0)])
+def test_how_late_an_event_counts_in_rates_is_a_setting(late_days, n_alerts):
+    watched = processors.donor_state(load(kafka_bootstrap_servers="127.0.0.1:9", late_days=late_days), "a")
+    processor = watched.worker._processor
+    assert isinstance(processor, DonorState)
+    driver = Driver([processor])
+    for one in (donation(START, 1), response(START - 10 * DAY, 2, "NOTIFIED")):
+        driver.send(one.topic, str(DONOR), one.event)
+    driver.run()
+    assert driver.events("donor-states")[-1]["n_alerts"] == n_alerts
