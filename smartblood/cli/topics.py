@@ -1,4 +1,4 @@
-"""``smartblood topics``: makes topics as the catalogue says, and says where they are otherwise."""
+"""``smartblood topics``: makes topics what the catalogue says, and says where they are otherwise."""
 
 from __future__ import annotations
 
@@ -25,15 +25,24 @@ def topics() -> None:
 
 @topics.command()
 @with_settings(*TOPIC_SETTINGS)
-def create(settings: Settings) -> None:
-    """Make the topics that are missing; those that are there stay as they are."""
+def create(settings: Settings) -> int:
+    """Make the topics that are missing, and set what others have configured otherwise.
+
+    Nothing else of theirs is touched. Exit code 1 if something is otherwise that can't be changed, such as the number
+    of partitions.
+    """
     from smartblood.kafka.topics import ensure  # noqa: PLC0415 - quick help
 
-    made = ensure(settings)
+    made, changed, left = ensure(settings)
     for name in made:
         click.echo(f"made {name}")
-    if not made:
-        click.echo("all topics are there")
+    for difference in changed:
+        click.echo(difference.mended())
+    for line in left:
+        click.echo(line)
+    if not (made or changed or left):
+        click.echo("all topics are as they should be")
+    return 1 if left else 0
 
 
 @topics.command()

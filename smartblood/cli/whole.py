@@ -20,6 +20,8 @@ from smartblood.errors import Fatal, Retryable
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
     from smartblood.local.machine import Machine
     from smartblood.stopping import Stop
     from smartblood.supervisor import Supervisor
@@ -98,15 +100,15 @@ def started(settings: Settings, stop: Stop, *, data: Path | None = None, n_worke
             supervisor.settings = here.settings
             stack.callback(supervisor.stop)
             supervisor.start(held=True)
-            _prepare(here)
+            _prepare(here, log)
         supervisor.let_go()
         _await_ready(supervisor, stop)
         log.info("ready", after_s=round(time.monotonic() - began_at_s, 2), metrics=f"{probes.url}/metrics")
         yield Whole(here.settings, probes.url, supervisor)
 
 
-def _prepare(here: Machine) -> None:
-    """Make topics and tables what they should be."""
+def _prepare(here: Machine, log: FilteringBoundLogger) -> None:
+    """Make topics and tables what they should be; where topics can't be, say so."""
     from smartblood.kafka.topics import ensure  # noqa: PLC0415
     from smartblood.storage import upgrade  # noqa: PLC0415
 
@@ -118,7 +120,11 @@ def _prepare(here: Machine) -> None:
         message = f"Postgres doesn't answer ({error}); start it, or set SMARTBLOOD_DATABASE_URL to one that runs"
         raise Fatal(message) from error
     here.await_broker()
-    ensure(here.settings)
+    _, changed, left = ensure(here.settings)
+    for difference in changed:
+        log.info("topic set", what=difference.mended())
+    for what in left:
+        log.warning("topic differs", what=what)
 
 
 def _await_ready(supervisor: Supervisor, stop: Stop) -> None:

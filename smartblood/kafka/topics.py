@@ -1,83 +1,41 @@
-"""Makes topics as the catalogue says, and says where they are otherwise.
+"""Makes topics as they are planned, sets what is configured otherwise, and says where they differ.
 
 References
 ----------
-Cleanup, retention, timestamps: contracts section 1. Partitions can't be changed in place: keys would move.
+Plans: ``smartblood.kafka.topic_plans``. Partitions can't be changed in place: keys would move (contracts section 1).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     NewTopic,
     ResourceType,
 )
 
-from schemas.catalogue import Topic, topics
 from smartblood.errors import Fatal, Retryable
-from smartblood.kafka.client import Cluster, KafkaSettings, admin, error_of
+from smartblood.kafka.client import Cluster, admin, error_of
 from smartblood.kafka.offsets import Offsets, translated
+from smartblood.kafka.topic_plans import Plan, TopicSettings, planned
 
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
-RECORD_BYTES_MAX = 4 * 2**20
-DEAD_LETTER_BYTES_MAX = 8 * 2**20
-"""A dead letter holds the largest record of a source and its headers, uncompressed."""
+PARTITIONS, COPIES = "partitions", "copies of a partition"
+WHY_LEFT = {
+    PARTITIONS: "that is never changed in place, keys would move: copy into topics of another prefix, "
+    "or set the number that is there",
+    COPIES: "the cluster's own tools move copies (kafka-reassign-partitions), or set the number that is there",
+}
 
 ASK_S = 5.0
 MAKE_S = 20.0
 VISIBLE_S = 30.0
-
-
-class TopicSettings(KafkaSettings, Protocol):
-    """What ``smartblood.settings`` says about topics."""
-
-    @property
-    def donor_partitions(self) -> int:
-        """Partitions of each topic keyed by donor."""
-
-    @property
-    def request_partitions(self) -> int:
-        """Partitions of each topic keyed by request."""
-
-    @property
-    def output_partitions(self) -> int:
-        """Partitions of topics that no worker needs to own by number."""
-
-    @property
-    def replication_factor(self) -> int:
-        """Copies of each partition."""
-
-    @property
-    def replay_horizon_days(self) -> int:
-        """How long every version of a key is kept where the catalogue says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How one topic should be.
-
-    Parameters
-    ----------
-    name : str
-        With the prefix.
-    n_partitions, n_copies : int
-        Partitions, and replicas of each.
-    config : mapping of str to str
-        Topic configuration that matters; what isn't in it may be as the cluster likes.
-    """
-
-    name: str
-    n_partitions: int
-    n_copies: int
-    config: Mapping[str, str]
 
 
 class Difference(NamedTuple):
@@ -92,70 +50,59 @@ class Difference(NamedTuple):
         """Say it on one line."""
         return f"{self.topic}: {self.what} is {self.found}, should be {self.wanted}"
 
-
-def planned(settings: TopicSettings) -> list[Plan]:
-    """Return how all topics of the catalogue should be."""
-    n_partitions = {
-        "donor": settings.donor_partitions,
-        "request": settings.request_partitions,
-        "output": settings.output_partitions,
-        "single": 1,
-    }
-    return [
-        Plan(
-            settings.topic_prefix + topic.name,
-            n_partitions[topic.partitions],
-            settings.replication_factor,
-            _config(topic, settings.replay_horizon_days),
-        )
-        for topic in topics().values()
-    ]
+    def mended(self) -> str:
+        """Say on one line that it is as it should be now."""
+        return f"{self.topic}: {self.what} was {self.found}, is {self.wanted}"
 
 
-def _config(topic: Topic, horizon_days: int) -> dict[str, str]:
-    largest = DEAD_LETTER_BYTES_MAX if topic.name == "dead-letters" else RECORD_BYTES_MAX
-    config = {
-        "cleanup.policy": ",".join(topic.cleanup),
-        "message.timestamp.type": "CreateTime",
-        # Stream time is the record's own: a year that is simulated or replayed may lie ahead of the broker's clock.
-        "message.timestamp.after.max.ms": str(2**63 - 1),
-        "max.message.bytes": str(largest),
-    }
-    if "delete" in topic.cleanup:
-        kept_ms = -1 if topic.kept_days in {None, -1} else (topic.kept_days or 0) * DAY_MS
-        config["retention.ms"] = str(kept_ms)
-        if 0 < kept_ms < 28 * DAY_MS:  # whole segments are deleted: they must not outlive their records by much
-            config["segment.ms"] = str(max(HOUR_MS, kept_ms // 4))
-    if "compact" in topic.cleanup:
-        config |= {
-            "min.compaction.lag.ms": str(horizon_days * DAY_MS if topic.versions_kept else 0),
-            # What was erased or replaced is gone after this at the latest.
-            "max.compaction.lag.ms": str((horizon_days + 7) * DAY_MS),
-            "delete.retention.ms": str(max(horizon_days, 1) * DAY_MS),
-            "segment.ms": str(DAY_MS),
-            "min.cleanable.dirty.ratio": "0.2",
-        }
-    return config
+class Ensured(NamedTuple):
+    """What was done so that topics are as they should be.
+
+    Parameters
+    ----------
+    made : list of str
+        Topics that weren't there.
+    changed : list of Difference
+        Configuration that was otherwise, and is now as wanted.
+    left : list of str
+        What is still otherwise, and why: a line each.
+    """
+
+    made: list[str]
+    changed: list[Difference]
+    left: list[str]
 
 
-def ensure(settings: TopicSettings) -> list[str]:
-    """Make the topics that aren't there, wait until they can be used, and return their names.
+def ensure(settings: TopicSettings) -> Ensured:
+    """Make the topics that aren't there, wait until they can be used, and set what others have configured otherwise.
+
+    Where all topics that are there are as they should be, this is one question more than whether they are.
 
     Raises
     ------
     Fatal
-        If the cluster refuses.
+        If the cluster refuses to make a topic.
     Retryable
         If it doesn't answer.
     """
     cluster = Cluster.of(settings)
     client = admin(cluster)
     there = _there(client)
-    missing = [plan for plan in planned(settings) if plan.name not in there]
+    plans = planned(settings)
+    missing = [plan for plan in plans if plan.name not in there]
     if missing:
         _create(client, missing)
         _wait_until_usable(cluster, missing)
-    return [plan.name for plan in missing]
+    found = [plan for plan in plans if plan.name in there]
+    left = [f"{one}; {WHY_LEFT[one.what]}" for plan in found for one in _differences_of_shape(plan, there[plan.name])]
+    try:
+        configs = _configs(client, [plan.name for plan in found])
+    except Fatal as error:  # who may not ask may well work with topics that others made
+        return Ensured([plan.name for plan in missing], [], [*left, str(error)])
+    differences = [one for plan in found for one in _differences_of_config(plan, configs[plan.name])]
+    changed, refused = _set(client, differences)
+    _wait_until_told(client, changed)
+    return Ensured([plan.name for plan in missing], changed, left + refused)
 
 
 def check(settings: TopicSettings) -> list[Difference]:
@@ -170,22 +117,15 @@ def check(settings: TopicSettings) -> list[Difference]:
     """
     client = admin(Cluster.of(settings))
     there = _there(client)
+    plans = planned(settings)
+    configs = _configs(client, [plan.name for plan in plans if plan.name in there])
     differences: list[Difference] = []
-    found = [plan for plan in planned(settings) if plan.name in there]
-    configs = _configs(client, [plan.name for plan in found])
-    for plan in planned(settings):
-        if plan.name not in there:
+    for plan in plans:
+        if plan.name in there:
+            differences += _differences_of_shape(plan, there[plan.name])
+            differences += _differences_of_config(plan, configs[plan.name])
+        else:
             differences.append(Difference(plan.name, "the topic", "missing", "there: `smartblood topics create`"))
-            continue
-        n_partitions, n_copies = there[plan.name]
-        if n_partitions != plan.n_partitions:
-            differences.append(Difference(plan.name, "partitions", str(n_partitions), str(plan.n_partitions)))
-        if n_copies < plan.n_copies:
-            differences.append(Difference(plan.name, "copies of a partition", str(n_copies), str(plan.n_copies)))
-        for name, wanted in plan.config.items():
-            has = configs[plan.name].get(name, "not told")
-            if set(has.split(",")) != set(wanted.split(",")):
-                differences.append(Difference(plan.name, name, has, wanted))
     return differences
 
 
@@ -195,6 +135,29 @@ def largest_record(client: AdminClient, topic: str, otherwise: int) -> int:
         return int(_configs(client, [topic])[topic]["max.message.bytes"])
     except (Fatal, Retryable, KeyError, ValueError):
         return otherwise
+
+
+def _differences_of_shape(plan: Plan, there: tuple[int, int]) -> list[Difference]:
+    n_partitions, n_copies = there
+    differences = []
+    if n_partitions != plan.n_partitions:
+        differences.append(Difference(plan.name, PARTITIONS, str(n_partitions), str(plan.n_partitions)))
+    if n_copies < plan.n_copies:
+        differences.append(Difference(plan.name, COPIES, str(n_copies), str(plan.n_copies)))
+    return differences
+
+
+def _differences_of_config(plan: Plan, config: Mapping[str, str]) -> list[Difference]:
+    found = {name: config.get(name, "not told") for name in plan.config}
+    return [
+        Difference(plan.name, name, found[name], wanted)
+        for name, wanted in plan.config.items()
+        if not _same(found[name], wanted)
+    ]
+
+
+def _same(value: str, wanted: str) -> bool:
+    return set(value.split(",")) == set(wanted.split(","))
 
 
 def _there(client: AdminClient) -> dict[str, tuple[int, int]]:
@@ -237,6 +200,52 @@ def _create(client: AdminClient, missing: list[Plan]) -> None:
                 raise translated(error, f"whether {name} was made") from error
             message = f"topic {name} can't be made: {said.str()}: have it made as `smartblood topics check` says"
             raise Fatal(message) from error
+
+
+def _set(client: AdminClient, differences: Sequence[Difference]) -> tuple[list[Difference], list[str]]:
+    """Set configuration as wanted, these entries alone; return what was set, and a line for what was refused."""
+    by_topic: dict[str, list[Difference]] = {}
+    for one in differences:
+        by_topic.setdefault(one.topic, []).append(one)
+    if not by_topic:
+        return [], []
+    resources = [
+        ConfigResource(
+            ResourceType.TOPIC,
+            topic,
+            incremental_configs=[
+                ConfigEntry(one.what, one.wanted, incremental_operation=AlterConfigOpType.SET) for one in of_topic
+            ],
+        )
+        for topic, of_topic in by_topic.items()
+    ]
+    changed: list[Difference] = []
+    refused: list[str] = []
+    for resource, future in client.incremental_alter_configs(resources, request_timeout=MAKE_S).items():
+        of_topic = by_topic[resource.name]
+        try:
+            future.result(MAKE_S + 1)
+            changed += of_topic
+        except KafkaException as error:
+            said = error_of(error)
+            if said.retriable() or said.code() in {KafkaError._TIMED_OUT, KafkaError._TRANSPORT}:  # noqa: SLF001 - their names
+                raise translated(error, f"whether the configuration of {resource.name} was set") from error
+            refused += [f"{one}; Kafka refuses to set it ({said.str()}): have it set" for one in of_topic]
+    return changed, refused
+
+
+def _wait_until_told(client: AdminClient, changed: Sequence[Difference]) -> None:
+    """Wait until the brokers tell what was set: who checks next is to find it."""
+    names = sorted({one.topic for one in changed})
+    until = time.monotonic() + VISIBLE_S
+    while True:
+        configs = _configs(client, names)
+        if all(_same(configs[one.topic].get(one.what, ""), one.wanted) for one in changed):
+            return
+        if time.monotonic() > until:
+            message = f"Kafka doesn't tell yet what was set of {', '.join(names)}; ask again"
+            raise Retryable(message)
+        time.sleep(0.05)
 
 
 def _wait_until_usable(cluster: Cluster, made: list[Plan]) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 import schemas
 from schemas.catalogue import topics
 from schemas.codec import Codec
 from smartblood.cli import exit_code
-from smartblood.kafka.client import Cluster, plain_producer
+from smartblood.kafka.client import Cluster, admin, plain_producer
+from smartblood.local.children import wait_until
 
 pytestmark = pytest.mark.broker
 
@@ -38,7 +42,7 @@ def test_topics_are_made_once_and_found_as_they_should_be(settings, capsys, monk
     assert all("missing" in line for line in lines)
     code, lines = said(capsys, "topics", "create")
     assert (code, lines) == (0, [f"made {settings.prefix}{name}" for name in topics()])
-    assert said(capsys, "topics", "create") == (0, ["all topics are there"])
+    assert said(capsys, "topics", "create") == (0, ["all topics are as they should be"])
     assert said(capsys, "topics", "check")[0] == 0
     monkeypatch.setenv("SMARTBLOOD_DONOR_PARTITIONS", "4")
     monkeypatch.setenv("SMARTBLOOD_REPLAY_HORIZON_DAYS", "8")
@@ -46,6 +50,82 @@ def test_topics_are_made_once_and_found_as_they_should_be(settings, capsys, monk
     assert code == 1
     assert f"{settings.prefix}donor-states: partitions is 3, should be 4" in lines
     assert f"{settings.prefix}donor-registered: min.compaction.lag.ms is 604800000, should be 691200000" in lines
+
+
+def test_what_is_configured_otherwise_is_set_and_nothing_else(settings, capsys, monkeypatch) -> None:
+    assert said(capsys, "topics", "create")[0] == 0
+    states, deaths = settings.topic("donor-states"), settings.topic("dead-letters")
+    configure(settings, states, {"cleanup.policy": "delete", "segment.bytes": "12345678"})
+    configure(settings, deaths, {"retention.ms": "1000"})
+    assert said(capsys, "topics", "check")[0] == 1
+    code, lines = said(capsys, "topics", "create")
+    assert code == 0
+    assert lines == [
+        f"{states}: cleanup.policy was delete, is compact",
+        f"{deaths}: retention.ms was 1000, is 2592000000",
+    ]
+    assert said(capsys, "topics", "check") == (0, ["all topics are as they should be"])
+    assert configured(settings, states, "segment.bytes") == "12345678"
+    monkeypatch.setenv("SMARTBLOOD_REPLAY_HORIZON_DAYS", "8")
+    code, lines = said(capsys, "topics", "create")
+    assert code == 0
+    assert f"{states}: min.compaction.lag.ms was 604800000, is 691200000" in lines
+    assert said(capsys, "topics", "check")[0] == 0
+
+
+def test_what_cannot_be_set_is_said_and_the_answer_is_no(settings, capsys, monkeypatch) -> None:
+    assert said(capsys, "topics", "create")[0] == 0
+    states = settings.topic("donor-states")
+    configure(settings, states, {"min.cleanable.dirty.ratio": "0.5"})
+    monkeypatch.setenv("SMARTBLOOD_DONOR_PARTITIONS", "4")
+    monkeypatch.setenv("SMARTBLOOD_REPLICATION_FACTOR", "2")
+    code, lines = said(capsys, "topics", "create")
+    assert code == 1
+    assert f"{states}: min.cleanable.dirty.ratio was 0.5, is 0.2" in lines
+    [partitions] = [line for line in lines if line.startswith(f"{states}: partitions is 3, should be 4")]
+    assert "another prefix" in partitions
+    assert any(line.startswith(f"{states}: copies of a partition is 1, should be 2") for line in lines)
+    assert f"{states}: partitions is 3, should be 4" in said(capsys, "topics", "check")[1]
+
+
+def test_a_cluster_that_forbids_it_is_quoted_and_the_answer_is_no(settings, capsys, monkeypatch) -> None:
+    def refusing(_, resources, **__):
+        future: Future[None] = Future()
+        future.set_exception(KafkaException(KafkaError(KafkaError.POLICY_VIOLATION, "not here")))
+        return dict.fromkeys(resources, future)
+
+    assert said(capsys, "topics", "create")[0] == 0
+    deaths = settings.topic("dead-letters")
+    configure(settings, deaths, {"retention.ms": "1000"})
+    monkeypatch.setattr(AdminClient, "incremental_alter_configs", refusing)
+    code, [line] = said(capsys, "topics", "create")
+    assert code == 1
+    assert line.startswith(f"{deaths}: retention.ms is 1000, should be 2592000000; ")
+    assert "not here" in line
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_start_asks_once_how_topics_are_configured_and_not_where_it_makes_them(capsys, monkeypatch) -> None:
+    asked = []
+    describe = AdminClient.describe_configs
+    monkeypatch.setattr(AdminClient, "describe_configs", lambda *a, **k: asked.append(a) or describe(*a, **k))
+    for n_asked in (0, 1):
+        assert said(capsys, "topics", "create")[0] == 0
+        assert len(asked) == n_asked
+
+
+def configure(cluster: Cluster, topic: str, config: dict[str, str]) -> None:
+    """Set entries as an operator would, and wait until the brokers say so."""
+    entries = [ConfigEntry(*one, incremental_operation=AlterConfigOpType.SET) for one in config.items()]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    client = admin(cluster)
+    client.incremental_alter_configs([resource])[resource].result(10)
+    wait_until(lambda: all(configured(cluster, topic, name) == value for name, value in config.items()), within_s=10)
+
+
+def configured(cluster: Cluster, topic: str, name: str) -> str | None:
+    resource, client = ConfigResource(ResourceType.TOPIC, topic), admin(cluster)
+    return client.describe_configs([resource])[resource].result(10)[name].value
 
 
 def test_records_are_shown_as_a_person_reads_them(settings, capsys) -> None:

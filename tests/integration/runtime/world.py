@@ -18,7 +18,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from consumers.forwarding import home_partition
 from smartblood.kafka.client import Cluster
-from smartblood.kafka.topics import RECORD_BYTES_MAX
+from smartblood.kafka.topic_plans import RECORD_BYTES_MAX
 from tests.integration.runtime.toy import TOPOLOGY
 
 ROOT = Path(__file__).parents[3]
