@@ -165,7 +165,9 @@ def _model_released(record: Record, event: dict[str, Any]) -> Event:
 
 def _prediction_logged(record: Record, event: dict[str, Any]) -> Event:
     _key_is(record, event["model"], "model")
-    _head(record, event, where="")
+    # A processor wrote it: its instant is the stream's, its timestamp that of writing, and neither bounds the other.
+    _event_id(event, where="")
+    _since_2000(event, where="")
     _model(event)
     return event
 
@@ -199,12 +201,15 @@ _CHECKS: dict[str, Callable[[Record, dict[str, Any]], Event]] = {
 
 def _head(record: Record, event: dict[str, Any], *, where: str) -> None:
     _event_id(event, where=where)
-    occurred_at = event["occurred_at"]
-    if occurred_at < YEAR_2000_US:
-        reason = f"{where}occurred_at: before the year 2000"
-        raise InvalidRecord(reason, kind="instant")
-    if occurred_at > record.timestamp_ms * 1000 + DAY_US:
+    _since_2000(event, where=where)
+    if event["occurred_at"] > record.timestamp_ms * 1000 + DAY_US:
         reason = f"{where}occurred_at: more than a day after the record's own timestamp"
+        raise InvalidRecord(reason, kind="instant")
+
+
+def _since_2000(event: dict[str, Any], *, where: str) -> None:
+    if event["occurred_at"] < YEAR_2000_US:
+        reason = f"{where}occurred_at: before the year 2000"
         raise InvalidRecord(reason, kind="instant")
 
 
