@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Executable, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from consumers.recording.folding import Folded
+from consumers.recording.rows import ErasureRow
 from smartblood.errors import Retryable
 from smartblood.storage import statements as sql
 from smartblood.storage.bulk import Incoming, Offset
@@ -173,11 +174,19 @@ def _write_requests(connection: Connection, rows: Folded) -> None:
 
 
 def _write_offers(connection: Connection, rows: Folded) -> None:
-    _put(connection, sql.PUT_ERASURES, sql.ERASURES, rows.erasures)
+    erasures = _new_erasures(connection, rows.erasures)
     if rows.waves:
         arguments = sql.WAVES.arguments([wave.row for wave in rows.waves])
         new = set(connection.scalars(sql.PUT_WAVES, arguments))
         offers = [offer for wave in rows.waves if wave.row.request_event_id in new for offer in wave.offers]
         _put(connection, sql.PUT_OFFERS, sql.OFFERS, offers)
     _put(connection, sql.PUT_RESPONSES, sql.RESPONSES, rows.responses)
-    _put(connection, sql.EMPTY_OFFERS, sql.ERASURES, rows.erasures)
+    _put(connection, sql.EMPTY_OFFERS, sql.ERASURES, erasures)
+
+
+def _new_erasures(connection: Connection, erasures: Sequence[ErasureRow]) -> list[ErasureRow]:
+    """Keep erasures, and return those that say something new: what the others empty was emptied before."""
+    if not erasures:
+        return []
+    new = set(connection.scalars(sql.PUT_ERASURES, sql.ERASURES.arguments(erasures)))
+    return [erasure for erasure in erasures if erasure.donor_id in new]

@@ -289,18 +289,21 @@ PUT_RESPONSES = _put_responses()
 ERASURES = Incoming(ERASED_DONORS, ErasureRow._fields)
 
 
-def _put_erasures() -> Insert:
+def _put_erasures() -> Any:  # noqa: ANN401 - SQLAlchemy's ReturningInsert
     statement = _insert(ERASED_DONORS, ERASURES)
     new = statement.excluded
-    # Every later state of the donor repeats the instant: the first that says it is where it was seen.
-    return statement.on_conflict_do_update(
+    changed = statement.on_conflict_do_update(
         index_elements=["donor_id"],
         set_={name: new[name] for name in ErasureRow._fields if name != "donor_id"},
         where=new.erased_at > ERASED_DONORS.c.erased_at,
     )
+    return changed.returning(ERASED_DONORS.c.donor_id)
 
 
 PUT_ERASURES = _put_erasures()
+"""Says of whom an erasure is new. Every later state of a donor repeats it: it happened where the first one lies, and
+whoever had seen that one knows nothing of the person before."""
+
 EMPTY_OFFERS = (
     update(MATCH_PREDICTIONS)
     .values(feature_vector=_empty(), distance_km=null())
@@ -310,4 +313,4 @@ EMPTY_OFFERS = (
         _made_before(MATCH_PREDICTIONS.c.created_at, MATCH_WAVES.c.donor_state_offsets, ERASURES.rows.c),
     )
 )
-"""Offers of the erased keep their rows, without what was known of the person."""
+"""Offers of the erased keep their rows, without what was known of the person; for erasures that are new."""

@@ -246,6 +246,58 @@ def test_an_answer_made_before_the_erasure_was_seen_is_emptied_by_the_offsets_it
     assert [row["feature_vector"] == {} for row in found] == [True, False]
 
 
+def back(at=0, **changes):
+    """The state of a donor who was erased, and registered again since."""
+    return state(last_erased_at=AT + at * MINUTE, **changes)
+
+
+def offered(n, seen, at):
+    """An offer to the donor, by a matcher that had seen the states below an offset."""
+    saw = [{"partition": 0, "next_offset": seen}]
+    return matched(request_event_id=an_id(n), occurred_at=AT + at * MINUTE, donor_state_offsets=saw)
+
+
+def emptied(sink, ask, states, offers):
+    """Write states, by their offsets, and offers in every mixture of the two topics; return which offers are empty."""
+    topics = [[(each, offset) for offset, each in states.items()], [(each, 0) for each in offers]]
+    n, found = len(states) + len(offers), set()
+    for of_states in itertools.combinations(range(n), len(states)):
+        _empty(sink)
+        readers = [iter(each) for each in topics]
+        told = [next(readers[0 if place in of_states else 1]) for place in range(n)]
+        for each, offset in told:
+            put(sink, each, offset=offset)
+        found.add(_which_are_empty(ask))
+        _empty(sink)
+        sink.write(fold(row for each, at in told for row in PROJECTION.rows(record(*each, offset=at))), [])
+        found.add(_which_are_empty(ask))
+    assert len(found) == 1, found
+    return list(found.pop())
+
+
+def _which_are_empty(ask):
+    rows = ask("SELECT feature_vector, distance_km FROM match_predictions ORDER BY request_event_id")
+    assert all((row["feature_vector"] == {}) == (row["distance_km"] is None) for row in rows)
+    return tuple(row["distance_km"] is None for row in rows)
+
+
+def test_offers_to_a_donor_who_came_back_keep_what_is_known_of_the_new_person(sink, ask):
+    states = {9: state(), 10: erased(0), 11: back(0), 12: back(0, n_alerts=1), 14: back(0, n_alerts=2)}
+    offers = [offered(1, 9, -1), offered(2, 10, 1), offered(3, 12, 2), offered(4, 14, 3)]
+    assert emptied(sink, ask, states, offers) == [True, True, False, False]
+
+
+def test_so_do_they_where_erasure_and_return_are_one_state(sink, ask):
+    states = {9: state(), 10: back(0), 11: back(0, n_alerts=1), 12: back(0, n_alerts=2)}
+    assert emptied(sink, ask, states, [offered(1, 10, 1), offered(2, 11, 2), offered(3, 12, 3)]) == [True, False, False]
+
+
+def test_of_several_erasures_each_empties_what_was_offered_before_it(sink, ask):
+    states = {10: erased(0), 11: back(0), 20: back(10), 22: back(10, n_alerts=1)}
+    offers = [offered(1, 10, 1), offered(2, 12, 2), offered(3, 20, 11), offered(4, 22, 12)]
+    assert emptied(sink, ask, states, offers) == [True, True, True, False]
+
+
 def test_a_donor_who_comes_back_is_shown_again(sink, ask):
     put(sink, state())
     put(sink, erased(1))
