@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import insert
 from consumers.recording.folding import Folded
 from consumers.recording.rows import ErasureRow
 from smartblood.errors import Retryable
+from smartblood.storage import answers
 from smartblood.storage import statements as sql
 from smartblood.storage.bulk import Incoming, Offset
 from smartblood.storage.engine import engine_of, translated
@@ -180,7 +181,9 @@ def _write_offers(connection: Connection, rows: Folded) -> None:
         new = set(connection.scalars(sql.PUT_WAVES, arguments))
         offers = [offer for wave in rows.waves if wave.row.request_event_id in new for offer in wave.offers]
         _put(connection, sql.PUT_OFFERS, sql.OFFERS, offers)
-    _put(connection, sql.PUT_RESPONSES, sql.RESPONSES, rows.responses)
+    _put(connection, answers.PUT_RESPONSES, answers.RESPONSES, rows.responses)
+    _put(connection, answers.FORGET_RESPONSES, sql.ERASURES, erasures)
+    _put(connection, answers.TRIM_RESPONSES, sql.ERASURES, erasures)
     _put(connection, sql.EMPTY_OFFERS, sql.ERASURES, erasures)
 
 

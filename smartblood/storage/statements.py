@@ -19,7 +19,6 @@ from sqlalchemy import (
     case,
     cast,
     delete,
-    exists,
     extract,
     func,
     literal,
@@ -41,7 +40,6 @@ from consumers.recording.rows import (
     PredictionRow,
     RefusedRow,
     RequestRow,
-    ResponseRow,
     WaveRow,
 )
 from smartblood.storage.bulk import Incoming, Offset
@@ -172,7 +170,7 @@ PUT_WAVES = (
 OFFERS = Incoming(MATCH_PREDICTIONS, OfferRow._fields)
 
 
-def _response_hours(notified_at: ColumnElement[Any], answered_at: ColumnElement[Any]) -> ColumnElement[Any]:
+def response_hours(notified_at: ColumnElement[Any], answered_at: ColumnElement[Any]) -> ColumnElement[Any]:
     """Hours from the notice to the answer; null where one is missing, or clocks say that the answer came first."""
     hours = cast(extract("epoch", answered_at - notified_at), Double) / 3600.0
     return case((answered_at >= notified_at, hours), else_=null())
@@ -227,7 +225,7 @@ def _put_offers() -> Insert:
         "feature_vector": case((erased, _empty()), else_=new.c.feature_vector),
         "distance_km": case((erased, null()), else_=new.c.distance_km),
         "notified": waited.c.notified_at.is_not(None),
-        "actual_response_time": _response_hours(waited.c.notified_at, waited.c.answered_at),
+        "actual_response_time": response_hours(waited.c.notified_at, waited.c.answered_at),
         "updated_at": func.greatest(new.c.created_at, waited.c.notified_at, waited.c.answered_at),
         "notified_at": waited.c.notified_at,
         "answered_at": waited.c.answered_at,
@@ -242,49 +240,6 @@ def _empty() -> ColumnElement[Any]:
 
 
 PUT_OFFERS = _put_offers()
-
-RESPONSES = Incoming(DONOR_RESPONSES, ResponseRow._fields)
-
-
-def _put_responses() -> Insert:
-    new, offer = select(*RESPONSES.rows.c).cte("new"), MATCH_PREDICTIONS.c
-    notified_at = func.least(offer.notified_at, new.c.notified_at)
-    answered_at = func.least(offer.answered_at, new.c.answered_at)
-    told = (
-        update(MATCH_PREDICTIONS)
-        .values(
-            notified=notified_at.is_not(None),
-            notified_at=notified_at,
-            answered_at=answered_at,
-            actual_response_time=_response_hours(notified_at, answered_at),
-            updated_at=func.greatest(offer.created_at, notified_at, answered_at),
-        )
-        .where(
-            offer.request_id == new.c.request_id,
-            offer.wave == new.c.wave,
-            offer.donor_id == new.c.donor_id,
-        )
-        .returning(offer.donor_id, offer.request_id, offer.wave)
-        .cte("told")
-    )
-    is_told = exists().where(
-        told.c.donor_id == new.c.donor_id,
-        told.c.request_id == new.c.request_id,
-        told.c.wave == new.c.wave,
-    )
-    statement = insert(DONOR_RESPONSES).from_select(list(ResponseRow._fields), select(*new.c).where(~is_told))
-    waiting = statement.excluded
-    return statement.on_conflict_do_update(
-        index_elements=["donor_id", "request_id", "wave"],
-        set_={
-            "notified_at": func.least(DONOR_RESPONSES.c.notified_at, waiting.notified_at),
-            "answered_at": func.least(DONOR_RESPONSES.c.answered_at, waiting.answered_at),
-        },
-    )
-
-
-PUT_RESPONSES = _put_responses()
-"""Responses go to the offers that they are about; those whose offer hasn't come yet wait for it."""
 
 ERASURES = Incoming(ERASED_DONORS, ErasureRow._fields)
 

@@ -91,6 +91,8 @@ def a_history(n_requests=60, n_donors=40):
                 "occurred_at": AT + 5 * MINUTE,
             }
             told.append(("donor-states", event("donor-states", donor_id=donor, **gone)))
+            of = {"donor_id": donor, "request_id": donor, "wave": 9, "event_id": an_id(7000 + donor)}
+            told.append(("donor-responded", event("donor-responded", response="NOTIFIED", occurred_at=AT, **of)))
     for n in range(n_requests):
         offered = [(n * 7 + k) % n_donors for k in range(4)]
         of = {"request_id": n, "event_id": an_id(1000 + n), "occurred_at": AT + n * MINUTE}
@@ -103,7 +105,8 @@ def a_history(n_requests=60, n_donors=40):
         if n % 2 == 0:
             over = {"request_id": n, "event_id": an_id(3000 + n), "occurred_at": AT + (n + n % 4) * MINUTE}
             told.append(("blood-request-closed", event("blood-request-closed", **over)))
-        for k, (response, at) in enumerate([("NOTIFIED", 1), ("OPENED", 2), ("ACCEPTED", 4 + n)]):
+        # After the erasures: what an erased donor said before is kept by an offer alone that was there already.
+        for k, (response, at) in enumerate([("NOTIFIED", 6), ("OPENED", 7), ("ACCEPTED", 9 + n)]):
             of = {"donor_id": offered[0], "request_id": n, "wave": 1, "event_id": an_id(4000 + 10 * n + k)}
             told.append(
                 ("donor-responded", event("donor-responded", response=response, occurred_at=AT + at * MINUTE, **of))

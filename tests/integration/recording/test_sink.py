@@ -298,6 +298,45 @@ def test_of_several_erasures_each_empties_what_was_offered_before_it(sink, ask):
     assert emptied(sink, ask, states, offers) == [True, True, True, False]
 
 
+WAITING = "SELECT wave, notified_at::text, answered_at::text FROM donor_responses ORDER BY wave"
+
+
+def test_an_erased_donors_answers_whose_offer_never_came_go_whatever_came_first(sink, ask):
+    said = [responded("NOTIFIED", -1), responded("ACCEPTED", 0), erased(0)]
+    assert in_any_order(sink, ask, WAITING, said) == []
+
+
+def test_an_answer_after_the_return_stays_and_so_do_those_of_others(sink, ask):
+    said = [responded("NOTIFIED", -1), erased(0), responded("NOTIFIED", 1, wave=2), responded("OPENED", 1)]
+    assert [row["wave"] for row in in_any_order(sink, ask, WAITING, said)] == [2]
+    said = [responded("NOTIFIED", -1, donor_id=43), erased(0)]
+    assert len(in_any_order(sink, ask, WAITING, said)) == 1
+
+
+def test_of_a_notice_before_the_erasure_and_an_answer_after_it_the_answer_alone_stays(sink, ask):
+    said = [responded("NOTIFIED", -1), erased(0), responded("ACCEPTED", 1)]
+    (row,) = in_any_order(sink, ask, WAITING, said)
+    assert list(row.values()) == [1, None, "2025-11-25 08:01:00+00"]
+    put(sink, matched(occurred_at=AT - 2 * MINUTE))
+    assert ask(WAITING) == []
+    assert [(row["notified"], row["feature_vector"]) for row in ask(OFFER)] == [(False, {})]
+
+
+def test_a_later_erasure_takes_what_was_said_since_the_one_before(sink, ask):
+    put(sink, erased(0), responded("NOTIFIED", 1, wave=2), back(0))
+    put(sink, responded("NOTIFIED", 20, wave=3), erased(10))
+    assert [row["wave"] for row in ask(WAITING)] == [3]
+
+
+def test_an_offer_keeps_who_was_notified_of_it_also_where_the_donor_was_erased_since(sink, ask):
+    for last in (responded("NOTIFIED", -1), erased(0)):
+        _empty(sink)
+        put(sink, matched(occurred_at=AT - 2 * MINUTE))
+        for each in (responded("NOTIFIED", -1), erased(0), last):
+            put(sink, each)
+        assert [(row["notified"], row["feature_vector"]) for row in ask(OFFER)] == [(True, {})]
+
+
 def test_a_donor_who_comes_back_is_shown_again(sink, ask):
     put(sink, state())
     put(sink, erased(1))
