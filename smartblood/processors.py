@@ -31,10 +31,10 @@ def donor_state(settings: Settings, slot: str) -> Worker:
     from consumers.donor_state import DonorState  # noqa: PLC0415 - see the module's docstring
     from smartblood.kafka.client import Cluster  # noqa: PLC0415
     from smartblood.kafka.loop import Loop  # noqa: PLC0415
-    from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
+    from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.metrics import SEEN_IDS_DROPPED  # noqa: PLC0415
 
-    processor = DonorState(codec_of(settings), late_days=settings.late_days)
+    processor = DonorState(codec_of(settings, patience_s=LOOP_PATIENCE_S), late_days=settings.late_days)
     dropped = Growth()
 
     def look() -> None:
@@ -49,14 +49,14 @@ def matching(settings: Settings, slot: str) -> Worker:
     from features.ranking import ExploringRules  # noqa: PLC0415
     from smartblood.kafka.client import Cluster  # noqa: PLC0415
     from smartblood.kafka.loop import Loop  # noqa: PLC0415
-    from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
+    from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.logs import logger  # noqa: PLC0415
     from smartblood.metrics import INDEX_BYTES, INDEX_DONORS, MODEL_VERSION  # noqa: PLC0415
     from smartblood.registry import load_champion  # noqa: PLC0415
 
     scorer = load_champion(settings.models_dir, "donor_seeker_match")
     processor = Matching(
-        codec_of(settings),
+        codec_of(settings, patience_s=LOOP_PATIENCE_S),
         scorer,
         reach=reach_rules(settings),
         exploring=ExploringRules(share=settings.exploring_share),
@@ -90,10 +90,10 @@ def reach_rules(settings: Settings) -> ReachRules:
 
 def recording(settings: Settings, slot: str) -> Worker:
     """Return a worker that keeps the record in Postgres."""
-    from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
+    from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.storage.recorder import Recorder  # noqa: PLC0415
 
-    return Recorder(settings, slot, codec=codec_of(settings))
+    return Recorder(settings, slot, codec=codec_of(settings, patience_s=LOOP_PATIENCE_S))
 
 
 MAKERS: dict[str, Callable[[Settings, str], Worker]] = {

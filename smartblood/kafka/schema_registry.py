@@ -24,11 +24,17 @@ from schemas.codec import Codec
 from smartblood.errors import Fatal, Retryable
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
-CALL_S = 5.0
+CALL_S = 3.0
 PATIENCE_S = 20.0
+"""Of a command, which has nobody who would try again."""
+
+LOOP_PATIENCE_S = 0.0
+"""Of a loop: between two tries it says that it turns, stays in its group, and looks whether it is to stop."""
+
 UNKNOWN_FOR_S = 10.0
 LARGEST_ID = 2**31 - 1
-BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+BUSY = frozenset({408, 425, 429})
+FIRST_FAILING = 500
 FORBIDDEN = frozenset({401, 403})
 
 
@@ -158,15 +164,22 @@ class HttpRegistry:
         if status in FORBIDDEN:
             message = f"the schema registry at {self._where} refuses us ({status}): set user and password in its URL"
             raise Fatal(message)
-        if status in BUSY:
+        if status in BUSY or status >= FIRST_FAILING:
             message = f"the schema registry at {self._where} can't answer now ({status})"
             raise Retryable(message)
 
 
-def codec_of(settings: RegistrySettings) -> Codec:
-    """Return a codec with the registry that is set, or with the project's own schema ids where there is none."""
+def codec_of(settings: RegistrySettings, *, patience_s: float = PATIENCE_S) -> Codec:
+    """Return a codec with the registry that is set, or with the project's own schema ids where there is none.
+
+    Parameters
+    ----------
+    settings : RegistrySettings
+    patience_s : float
+        How long one call waits for a registry that doesn't answer, seconds.
+    """
     url = settings.schema_registry_url
-    return Codec(HttpRegistry(url) if url else None, topic_prefix=settings.topic_prefix)
+    return Codec(HttpRegistry(url, patience_s=patience_s) if url else None, topic_prefix=settings.topic_prefix)
 
 
 def _avro(found: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -6,23 +6,21 @@ One turn, and what becomes of it if the process dies there:
 2. one SQL transaction: offsets moved, rows written  both, or neither (see ``sink``)
 3. tell the group's offsets to Kafka                 for lag tools alone; recording starts from what Postgres says
 
-While Postgres doesn't answer the recorder stays in its group, reads nothing, and goes on from the offsets that
-Postgres tells when it is back: so it doesn't matter how a transaction ended whose end it never heard.
+While Postgres, or a schema registry, doesn't answer the recorder stays in its group, reads nothing, and goes on from
+the offsets that Postgres tells: so it doesn't matter how a transaction ended whose end it never heard.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential_jitter
 
 from consumers.recording.folding import fold
 from consumers.recording.projection import TOPOLOGY, Projection
-from consumers.recording.refusals import refused_row
-from consumers.recording.rows import Row, Wave
 from features.rule_set import INDIA_2020
 from features.vectors import MATCH_FEATURES
 from schemas.codec import Codec
@@ -30,7 +28,7 @@ from schemas.errors import InvalidRecord
 from schemas.records import Record
 from smartblood import logs, metrics
 from smartblood.errors import Fatal, Retryable
-from smartblood.kafka.batches import Item, next_offsets, own_failure
+from smartblood.kafka.batches import Item, next_offsets
 from smartblood.kafka.client import Cluster, KafkaSettings
 from smartblood.kafka.gauges import Gauges
 from smartblood.kafka.halving import FailureLimit
@@ -39,6 +37,7 @@ from smartblood.kafka.stuck import StuckDetector
 from smartblood.storage.apart import apart
 from smartblood.storage.bulk import Offset
 from smartblood.storage.engine import RefusedByDatabase, TooSlow
+from smartblood.storage.projecting import Projected, Projecting, batches
 from smartblood.storage.sink import Place, Sink, no_probe
 
 RECORDS_MAX = 5_000
@@ -46,6 +45,9 @@ ROWS_MIN, ROWS_MAX = 100, 20_000
 BYTES_MAX = 32 * 2**20
 BATCH_WAIT_S = 0.1
 POLL_S = 0.1
+POLL_AGAIN_S = 2.0
+"""So long are records waited for that were read before and not written: a turn without them says nothing."""
+
 BACKOFF_S_MAX = 5.0
 STUCK_S = 120.0
 STOP_GRACE_S = 4.0
@@ -60,18 +62,6 @@ class RecorderSettings(KafkaSettings, Protocol):
     @property
     def database_url(self) -> str | None:
         """SQLAlchemy's URL."""
-
-
-class Projected(NamedTuple):
-    """A record, what became of it, and its rows."""
-
-    item: Item
-    rows: tuple[Row, ...]
-
-    @property
-    def work(self) -> int:
-        """How many rows it is, counting large refused records by their size."""
-        return self.item.work
 
 
 class Recorder:
@@ -112,13 +102,14 @@ class Recorder:
         self._slot = slot
         self._probe = probe
         self._log = logs.logger(processor=TOPOLOGY.name, slot=slot)
-        self._projection = Projection(codec or Codec(), INDIA_2020, feature_names)
+        self._projecting = Projecting(Projection(codec or Codec(), INDIA_2020, feature_names), self._cluster.topic)
         self._sink = Sink(settings.database_url, probe=probe)
         self._gauges = Gauges(TOPOLOGY, slot)
         self._failures = FailureLimit()
         self._stuck = StuckDetector(f"{TOPOLOGY.name} {slot}", STUCK_S)
         self._topic_ids: dict[str, str | None] | None = None
         self._rows_max = ROWS_MAX
+        self._is_tried_again = False
         self.ready = False
 
     def run(self, stop: threading.Event) -> None:
@@ -145,7 +136,7 @@ class Recorder:
             with source:
                 self._source = source
                 while not stop.is_set():
-                    self._guarded_turn()
+                    self._patiently(self._guarded_turn, self._keep_alive)
         finally:
             self.ready = False
             self._gauges.closed()
@@ -153,6 +144,13 @@ class Recorder:
             self._stuck.close()
 
     def _guarded_turn(self) -> None:
+        """Do one turn; where the outside doesn't answer, read nothing more until placed anew.
+
+        Raises
+        ------
+        Retryable
+            If so: what was read was not, or perhaps not, written.
+        """
         self._stuck.beat()
         try:
             self._turn()
@@ -160,8 +158,10 @@ class Recorder:
             if isinstance(error, TooSlow):
                 self._rows_max = max(self._rows_max // 2, ROWS_MIN)
             metrics.TRANSACTIONS.labels(TOPOLOGY.name, "aborted").inc()
-            self._log.warning("batch is tried again", why=str(error))
+            self._is_tried_again = True
             self._source.displace()
+            raise
+        self._is_tried_again = False
 
     def _turn(self) -> None:
         if self._source.unplaced:
@@ -171,7 +171,7 @@ class Recorder:
         if not records:
             return
         self._probe("fetched")
-        projected = [self._projected(record) for record in records]
+        projected = [self._projecting.look_at(record) for record in records]
         self._probe("projected")
         for batch in batches(projected, self._rows_max):
             if self._stop.is_set():
@@ -182,7 +182,7 @@ class Recorder:
 
     def _fetched(self) -> list[Record]:
         """Take records until there are enough of them, or a moment has passed since the first."""
-        records = self._source.poll(RECORDS_MAX, POLL_S)
+        records = self._source.poll(RECORDS_MAX, POLL_AGAIN_S if self._is_tried_again else POLL_S)
         until = time.monotonic() + BATCH_WAIT_S
         while records and len(records) < RECORDS_MAX and (left_s := until - time.monotonic()) > 0:
             if self._stop.is_set() or sum(len(record.value or b"") for record in records) > BYTES_MAX:
@@ -194,22 +194,6 @@ class Recorder:
     def _is_next(self, record: Record) -> bool:
         position = self._source.position((record.topic, record.partition))
         return position is not None and record.offset >= position
-
-    def _projected(self, record: Record) -> Projected:
-        try:
-            rows = self._projection.rows(record)
-        except InvalidRecord as error:
-            return self._refused(record, error)
-        except (AssertionError, MemoryError):
-            raise
-        except Exception as error:  # noqa: BLE001 - a failure of ours is kept beside the record, counted and limited
-            return self._refused(record, own_failure(error), ours=True)
-        return Projected(Item(record, work=max(1, sum(_n_rows(row) for row in rows))), rows)
-
-    def _refused(self, record: Record, error: InvalidRecord, *, ours: bool = False) -> Projected:
-        row = refused_row(record, error, self._cluster.topic(record.topic))
-        work = 1 + len(row.value or b"") // 200
-        return Projected(Item(record, error=error, ours=ours, work=work), (row,))
 
     def _write(self, batch: Sequence[Projected]) -> None:
         """Write a batch; where Postgres can't hold a value, halve it until the record is found, and refuse that."""
@@ -228,7 +212,7 @@ class Recorder:
         if projected.item.error is not None:
             message = f"Postgres can't even hold that {record.topic} was refused: {error.reason}"
             raise AssertionError(message)
-        return self._refused(record, InvalidRecord(f"Postgres can't hold it: {error.reason}", kind="range"))
+        return self._projecting.refused(record, InvalidRecord(f"Postgres can't hold it: {error.reason}", kind="range"))
 
     def _transact(self, batch: Sequence[Projected]) -> None:
         stages = self._gauges.batch(len(batch))
@@ -269,7 +253,7 @@ class Recorder:
             self._probe("placed")
 
     def _patiently(self, action: Callable[[], None], wait: Callable[[float], object]) -> None:
-        """Do it as soon as Postgres answers; give up when asked to stop."""
+        """Do it as soon as the outside answers; give up when asked to stop."""
 
         def sleep(wait_s: float) -> None:
             wait(wait_s)
@@ -302,7 +286,7 @@ class Recorder:
         if source is None:
             return
         n_unplaced = len(source.unplaced)
-        self.ready = source.settled and not n_unplaced
+        self.ready = source.settled and not n_unplaced and not self._is_tried_again
         metrics.READY.labels(TOPOLOGY.name, self._slot).set(self.ready)
         metrics.PARTITIONS_OWNED.labels(TOPOLOGY.name, self._slot, "waiting").set(n_unplaced)
         metrics.PARTITIONS_OWNED.labels(TOPOLOGY.name, self._slot, "active").set(source.n_owned - n_unplaced)
@@ -312,21 +296,3 @@ class Recorder:
         if refused:
             record, error = refused[0]
             self._log.warning("records refused", n_refused=len(refused), first_kind=error.kind, **logs.place(record))
-
-
-def batches(projected: Iterable[Projected], rows_max: int) -> Iterable[list[Projected]]:
-    """Cut records into batches of at most ``rows_max`` rows each, and at least one record."""
-    batch: list[Projected] = []
-    n_rows = 0
-    for each in projected:
-        if batch and n_rows + each.work > rows_max:
-            yield batch
-            batch, n_rows = [], 0
-        batch.append(each)
-        n_rows += each.work
-    if batch:
-        yield batch
-
-
-def _n_rows(row: Row) -> int:
-    return 1 + len(row.offers) if isinstance(row, Wave) else 1

@@ -28,6 +28,7 @@ N_PARTITIONS = 3
 SELF_ENDING = """
 import json, os, signal, sys, threading
 from smartblood import logs
+from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of
 from smartblood.settings import Settings
 from smartblood.storage.recorder import Recorder
 
@@ -43,7 +44,9 @@ def probe(step):
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 print("up", flush=True)
-Recorder(Settings(**given["settings"]), given["slot"], probe=probe).run(stop)
+settings = Settings(**given["settings"])
+codec = codec_of(settings.schema_registry_url, patience_s=LOOP_PATIENCE_S)
+Recorder(settings, given["slot"], codec=codec, probe=probe).run(stop)
 """
 
 
@@ -73,9 +76,9 @@ def publish(servers, prefix, records):
     assert producer.flush(30) == 0
 
 
-def encoded(events):
+def encoded(events, codec=CODEC):
     """Events (topic, event) as records."""
-    return [(topic, key_of(topic, of), CODEC.encode(topic, of)) for topic, of in events]
+    return [(topic, key_of(topic, of), codec.encode(topic, of)) for topic, of in events]
 
 
 def a_history(n_requests=60, n_donors=40):

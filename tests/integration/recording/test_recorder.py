@@ -2,6 +2,7 @@
 
 import random
 import signal
+import socket
 import time
 import uuid
 from pathlib import Path
@@ -10,7 +11,9 @@ import psutil
 import pytest
 
 from consumers.recording.projection import TOPOLOGY
+from schemas.codec import Codec
 from smartblood.errors import Fatal
+from smartblood.kafka.schema_registry import HttpRegistry, codec_of
 from smartblood.local.postgres import LocalPostgres
 from tests.integration.recording.record_world import (
     Record,
@@ -27,6 +30,7 @@ from tests.integration.recording.record_world import (
     worker,
 )
 from tests.record_events import CODEC, event, matches_of
+from tests.registry_double import Double
 
 pytestmark = pytest.mark.broker
 
@@ -65,6 +69,13 @@ def fresh(broker, postgres):
     made = World(broker, postgres)
     yield made
     made.close()
+
+
+@pytest.fixture
+def registry():
+    made = Double()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +217,43 @@ def test_it_stops_within_ten_seconds_also_while_postgres_hangs(broker, tmp_path)
                 for each in reversed(asleep):
                     each.resume()
         world.close()
+
+
+def test_a_registry_that_does_not_answer_is_waited_for_and_nothing_is_refused(fresh, registry):
+    fresh.publish(encoded(a_history(), Codec(HttpRegistry(registry.url))))
+    registry.stop()
+    with recording(fresh.settings, codec=Codec(HttpRegistry(registry.url, patience_s=0.2))) as recorder:
+        time.sleep(4)
+        assert recorder.thread.is_alive()
+        assert fresh.record.ask("SELECT kind, error FROM refused_records") == []
+        assert set(fresh.record.offsets().values()) == {0}
+        assert not recorder.ready
+        registry.failures = [503] * 4
+        registry.start()
+        wait_until(fresh.is_whole)
+        wait_until(lambda: recorder.ready)
+    assert fresh.record.ask("SELECT kind, error FROM refused_records") == []
+    assert len(fresh.record.ask("SELECT 1 FROM blood_requests")) == 60
+    assert len(fresh.record.ask("SELECT 1 FROM model_prediction_logs")) == 60
+
+
+def test_a_registry_that_refuses_us_stops_it(fresh, registry):
+    fresh.publish(encoded(a_history(n_requests=5), Codec(HttpRegistry(registry.url))))
+    registry.failures = [401] * 100
+    with pytest.raises(Fatal, match="refuses us"), recording(fresh.settings, codec=codec_of(registry.url)) as recorder:
+        wait_until(lambda: not recorder.thread.is_alive())
+    assert fresh.record.ask("SELECT kind, error FROM refused_records") == []
+
+
+def test_it_stops_within_ten_seconds_also_while_a_registry_is_silent(fresh):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        fresh.publish(encoded(a_history(n_requests=5)))
+        with worker(fresh.settings | {"schema_registry_url": url}) as waiting:
+            wait_until(lambda: len(fresh.record.offsets()) > 0)
+            time.sleep(2)
+            assert end(waiting) < 10
+    assert fresh.record.ask("SELECT kind, error FROM refused_records") == []
 
 
 def test_garbage_is_refused_with_its_reason_and_the_rest_is_recorded(fresh):

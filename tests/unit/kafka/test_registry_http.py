@@ -1,6 +1,4 @@
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -10,52 +8,7 @@ from schemas.errors import InvalidRecord
 from smartblood.errors import Fatal, Retryable
 from smartblood.kafka.schema_registry import HttpRegistry, codec_of
 from smartblood.settings import load
-
-
-class Double:
-    """A schema registry in memory, behind real HTTP."""
-
-    def __init__(self) -> None:
-        self.schemas: dict[int, dict] = {}
-        self.asked: list[str] = []
-        self.failures: list[int] = []
-        self.authorization: set[str | None] = set()
-        double = self
-
-        class Answering(BaseHTTPRequestHandler):
-            def answer(self, status: int, body: dict) -> None:
-                text = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def failing(self) -> bool:
-                double.asked.append(f"{self.command} {self.path}")
-                double.authorization.add(self.headers.get("Authorization"))
-                if double.failures:
-                    self.answer(double.failures.pop(0), {})
-                    return True
-                return False
-
-            def do_GET(self) -> None:
-                schema = double.schemas.get(int(self.path.rpartition("/")[2]))
-                if not self.failing():
-                    self.answer(404, {"error_code": 40403}) if schema is None else self.answer(200, schema)
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if not self.failing():
-                    number = next((n for n, s in double.schemas.items() if s == body), len(double.schemas) + 1)
-                    double.schemas[number] = body
-                    self.answer(200, {"id": number})
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+from tests.registry_double import Double
 
 
 class Time:
@@ -75,8 +28,7 @@ class Time:
 def double():
     running = Double()
     yield running
-    running.server.shutdown()
-    running.server.server_close()
+    running.stop()
 
 
 @pytest.fixture
@@ -138,9 +90,15 @@ def test_a_registry_that_does_not_answer_is_waited_for(double: Double, registry:
     assert 0.5 < clock.now - 1000 < 2
 
 
+def test_any_failure_of_the_servers_own_is_no_word_about_the_schema(double: Double) -> None:
+    double.failures = [501, 520]
+    for _ in range(2):
+        with pytest.raises(Retryable):
+            codec_of(double.url, patience_s=0).decode("maintenance-triggered", FRAME.pack(0, 7) + b"x")
+
+
 def test_patience_ends_and_the_batch_is_tried_again(double: Double, registry: HttpRegistry, clock: Time) -> None:
-    double.server.shutdown()
-    double.server.server_close()
+    double.stop()
     with pytest.raises(Retryable, match=r"127\.0\.0\.1"):
         registry.schema(1)
     assert clock.now - 1000 <= 20

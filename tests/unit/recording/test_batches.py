@@ -10,7 +10,8 @@ from smartblood.errors import Fatal, Retryable
 from smartblood.kafka.batches import Item
 from smartblood.settings import Settings
 from smartblood.storage.apart import apart
-from smartblood.storage.recorder import Projected, Recorder, batches
+from smartblood.storage.projecting import Projected, batches
+from smartblood.storage.recorder import Recorder
 
 
 def projected(offset, work):
