@@ -11,7 +11,7 @@ from consumers.donor_state.donor import Donor
 from consumers.donor_state.erasure import erase
 from consumers.forwarding import is_left_behind
 from consumers.topology import Batch, Input, Topology
-from schemas.codec import FRAME, Codec
+from schemas.codec import Codec
 from schemas.identifiers import derived_event_id
 from schemas.records import Event, Output, Record
 
@@ -45,7 +45,7 @@ class DonorState:
 
     def __init__(self, codec: Codec, *, late_days: int = 30) -> None:
         self._codec = codec
-        self._frame = codec.encode(STORE, projection.SAMPLE)[: FRAME.size]
+        self._frame: bytes | None = None
         self._late_us = late_days * DAY_US
         self._memory: dict[int, dict[int, bytes]] = {}
         self._staged: dict[int, dict[int, bytes]] = {}
@@ -178,6 +178,8 @@ class DonorState:
 
     def _settle(self, place: tuple[int, int], donor: Donor, answered: str) -> Output:
         """Put a changed donor in order, stage it and return its record."""
+        if self._frame is None:  # asked for here, where a registry that doesn't answer is waited for
+            self._frame = self._codec.frame(STORE)
         partition, donor_id = place
         donations.settle(donor)
         self._staged_counts["requests_dropped"] += responses.settle(donor, self._late_us)

@@ -65,20 +65,6 @@ UNREGISTERED: Event = {
     "apheresis_willing": False,
     "away_until": None,
 }
-SAMPLE: Event = {
-    "event_id": "00000000-0000-0000-0000-000000000000",
-    "occurred_at": 0,
-    "donor_id": 0,
-    **UNREGISTERED,
-    "apheresis": [],
-    "deferrals": [],
-    "promises": [],
-    "asked": [],
-    **dict.fromkeys(("total_donations", "n_alerts", "n_answers", "n_promises", "n_kept"), 0),
-    **dict.fromkeys(("availability_score", "reliability_score", "reliability_sd", "response_time_hours"), 0.0),
-    "memory": b"",
-}
-"""A record of nobody, for whoever needs to see how the codec frames one."""
 
 
 def _symbols(field: str) -> dict[str, bytes]:

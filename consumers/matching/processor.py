@@ -165,9 +165,11 @@ class Matching:
     def warm(self) -> None:
         """Compile what is compiled at first use, so that the first request doesn't wait for it.
 
-        Neither the index nor the memory is touched: a processor of its own is put through it.
+        Neither the index nor the memory is touched: a processor of its own is put through it, with schema ids of its
+        own too, so that no registry is asked before there is a loop that waits for it.
         """
-        warm_up(Matching(self._codec, self._scorer), self._codec)
+        codec = Codec()
+        warm_up(Matching(codec, self._scorer), codec)
 
     def _take_in(
         self, inputs: Sequence[Input]

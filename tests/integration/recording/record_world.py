@@ -45,7 +45,7 @@ stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 print("up", flush=True)
 settings = Settings(**given["settings"])
-codec = codec_of(settings.schema_registry_url, patience_s=LOOP_PATIENCE_S)
+codec = codec_of(settings, patience_s=LOOP_PATIENCE_S)
 Recorder(settings, given["slot"], codec=codec, probe=probe).run(stop)
 """
 

@@ -15,6 +15,7 @@ from schemas.codec import Codec
 from smartblood.errors import Fatal
 from smartblood.kafka.schema_registry import HttpRegistry, codec_of
 from smartblood.local.postgres import LocalPostgres
+from smartblood.settings import load
 from tests.integration.recording.record_world import (
     Record,
     a_history,
@@ -240,7 +241,10 @@ def test_a_registry_that_does_not_answer_is_waited_for_and_nothing_is_refused(fr
 def test_a_registry_that_refuses_us_stops_it(fresh, registry):
     fresh.publish(encoded(a_history(n_requests=5), Codec(HttpRegistry(registry.url))))
     registry.failures = [401] * 100
-    with pytest.raises(Fatal, match="refuses us"), recording(fresh.settings, codec=codec_of(registry.url)) as recorder:
+    with (
+        pytest.raises(Fatal, match="refuses us"),
+        recording(fresh.settings, codec=codec_of(load(schema_registry_url=registry.url))) as recorder,
+    ):
         wait_until(lambda: not recorder.thread.is_alive())
     assert fresh.record.ask("SELECT kind, error FROM refused_records") == []
 

@@ -94,7 +94,9 @@ def test_any_failure_of_the_servers_own_is_no_word_about_the_schema(double: Doub
     double.failures = [501, 520]
     for _ in range(2):
         with pytest.raises(Retryable):
-            codec_of(double.url, patience_s=0).decode("maintenance-triggered", FRAME.pack(0, 7) + b"x")
+            codec_of(load(schema_registry_url=double.url), patience_s=0).decode(
+                "maintenance-triggered", FRAME.pack(0, 7) + b"x"
+            )
 
 
 def test_patience_ends_and_the_batch_is_tried_again(double: Double, registry: HttpRegistry, clock: Time) -> None:
