@@ -3,6 +3,9 @@
 Nothing is committed; a follower begins at the beginning. It is caught up once it has seen everything below the last
 stable offsets, asked for when the question arises: so a batch sees every record that any ``read_committed`` reader
 could read before the batch was fetched, and a few more where they are there.
+
+What was read and could not be taken in, since the outside doesn't answer, is taken in first next time: the client has
+moved on, and would never bring it again.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ class Follower:
         What is followed; may be empty.
     take_in : callable
         Given records in the order of their partitions' offsets; returns one line for each that it could not read.
+        Where it raises, it is given the same records again: what it took in of them must do no harm a second time.
     offsets : Offsets
         Where partitions end.
     on_error : callable
@@ -59,6 +63,7 @@ class Follower:
         self._seen: dict[Place, int] = {
             (topic, number): 0 for topic in topics for number in range(offsets.n_partitions(topic))
         }
+        self._not_taken_in: tuple[list[Record], dict[Place, int]] | None = None
         self.whole = not self._seen
         self.alarms: list[str] = []
         if self._seen:
@@ -81,13 +86,16 @@ class Follower:
         """Take in what has come; return how many records."""
         if not self._seen:
             return 0
-        records, seen = sorted_out(drain(self._consumer, RECORDS_AT_ONCE, wait_s), self._cluster)
+        if self._not_taken_in is None:
+            self._not_taken_in = sorted_out(drain(self._consumer, RECORDS_AT_ONCE, wait_s), self._cluster)
+        records, seen = self._not_taken_in
         if records:
             self.alarms.extend(self._take_in(records))
             for topic in {topic for topic, _ in seen}:
                 metrics.FOLLOWED.labels(self._name, topic).inc(sum(record.topic == topic for record in records))
         for place, offset in seen.items():
             self._seen[place] = max(self._seen[place], offset)
+        self._not_taken_in = None
         return len(records)
 
     def begin(self) -> bool:

@@ -4,6 +4,9 @@ Read ``read_committed``, so that what an aborted transaction wrote is rejected; 
 asked for after the group's committed offsets were known to be stable. Markers reach the offsets' topic and the store
 at different times: a new owner that stopped at the store's last stable offset could miss its predecessor's last batch.
 So it waits until the last stable offset gets to the high watermark.
+
+What was read and could not be taken in, since the outside doesn't answer, is taken in first next time: the client has
+moved on, and would never bring it again.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ class StoreReader:
     store : str
         The compacted topic that is its memory.
     take_in : callable
-        Given a partition's number and its next records.
+        Given a partition's number and its next records. Where it raises, it is given the same records again: what it
+        took in of them must do no harm a second time.
     on_error : callable
         Given errors of the client that belong to no partition.
     """
@@ -52,6 +56,7 @@ class StoreReader:
         self._consumer: Consumer | None = None
         self._ends: dict[int, int] = {}
         self._seen: dict[int, int] = {}
+        self._not_taken_in: dict[int, tuple[list[Record], int]] = {}
 
     @property
     def numbers(self) -> set[int]:
@@ -77,16 +82,16 @@ class StoreReader:
             self._consumer.incremental_unassign([self._at(number) for number in mine if self._ends[number]])
         for number in mine:
             del self._ends[number], self._seen[number]
+            self._not_taken_in.pop(number, None)
 
     def step(self, wait_s: float = 0.02) -> set[int]:
         """Take in some records; return the partitions that are whole now, which are given up."""
         whole = {number for number, end in self._ends.items() if self._seen[number] >= end}
         if not whole and self._ends and self._consumer is not None:
-            records, seen = sorted_out(drain(self._consumer, RECORDS_AT_ONCE, wait_s), self._cluster)
-            self._restore(records)
-            for (_, number), offset in seen.items():
-                if number in self._seen:
-                    self._seen[number] = max(self._seen[number], offset)
+            if not self._not_taken_in:
+                self._not_taken_in = self._read(self._consumer, wait_s)
+            while self._not_taken_in:
+                self._restore(next(iter(self._not_taken_in)))
             whole = {number for number, end in self._ends.items() if self._seen[number] >= end}
         self.drop(whole)
         return whole
@@ -96,14 +101,24 @@ class StoreReader:
         if self._consumer is not None:
             self._consumer.close()
 
-    def _restore(self, records: list[Record]) -> None:
-        by_number: dict[int, list[Record]] = {}
+    def _read(self, consumer: Consumer, wait_s: float) -> dict[int, tuple[list[Record], int]]:
+        """Return the next records of each partition that is being restored, and the offset that is next then."""
+        records, seen = sorted_out(drain(consumer, RECORDS_AT_ONCE, wait_s), self._cluster)
+        found: dict[int, tuple[list[Record], int]] = {
+            number: ([], offset) for (_, number), offset in seen.items() if number in self._ends
+        }
         for record in records:
-            by_number.setdefault(record.partition, []).append(record)
-        for number, found in by_number.items():
-            if number in self._ends:
-                self._take_in(number, found)
-        metrics.RESTORED.labels(self._name).inc(len(records))
+            if record.partition in found:
+                found[record.partition][0].append(record)
+        return found
+
+    def _restore(self, number: int) -> None:
+        records, offset = self._not_taken_in[number]
+        if records:
+            self._take_in(number, records)
+            metrics.RESTORED.labels(self._name).inc(len(records))
+        self._seen[number] = max(self._seen[number], offset)
+        del self._not_taken_in[number]
 
     def _at(self, number: int) -> TopicPartition:
         return TopicPartition(self._cluster.topic(self._store), number, 0)
