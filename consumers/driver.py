@@ -79,7 +79,7 @@ class Driver:
         processor.revoke(partitions)
         store = processor.topology.store
         for partition in partitions if store else ():
-            processor.restore(partition, list(self._logs[store, partition]) if store else [])
+            self.alarms.extend(processor.restore(partition, list(self._logs[store, partition]) if store else []))
 
     def records(self, topic: str) -> list[Record]:
         """All records of a topic, by partition and offset."""

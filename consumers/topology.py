@@ -118,11 +118,17 @@ class Processor(Protocol):
     def drop(self) -> None:
         """Forget what is staged."""
 
-    def restore(self, partition: int, records: Iterable[Record]) -> None:
-        """Take records of the store into the memory of ``partition``, in offset order."""
+    def restore(self, partition: int, records: Iterable[Record]) -> list[str]:
+        """Take records of the store into the memory of ``partition``, in offset order.
+
+        Return one line for each that could not be read (they only alarm). Taking records in again does no harm.
+        """
 
     def revoke(self, partitions: Collection[int]) -> None:
         """Throw away the memory of ``partitions``."""
 
     def follow(self, records: Sequence[Record]) -> list[str]:
-        """Take in records of followed topics; return one line for each that could not be read (they only alarm)."""
+        """Take in records of followed topics; return one line for each that could not be read (they only alarm).
+
+        Taking records in again does no harm.
+        """

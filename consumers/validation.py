@@ -54,14 +54,25 @@ def donor_of_key(record: Record) -> int:
     InvalidRecord
         If the key isn't the decimal text of a 64-bit integer.
     """
+    return id_of_key(record, "donor_id")
+
+
+def id_of_key(record: Record, id_field: str) -> int:
+    """Return the id that a key is; ``id_field`` says of what.
+
+    Raises
+    ------
+    InvalidRecord
+        If the key isn't the decimal text of a 64-bit integer.
+    """
     try:
-        donor_id = int(record.key or b"")
+        found = int(record.key or b"")
     except ValueError:
-        donor_id = None
-    if donor_id is None or not -(2**63) <= donor_id < 2**63 or str(donor_id).encode() != record.key:
-        reason = f"key: {_text(record.key)} is no donor's id"
+        found = None
+    if found is None or not -(2**63) <= found < 2**63 or str(found).encode() != record.key:
+        reason = f"key: {_text(record.key)} is no {id_field}"
         raise InvalidRecord(reason, kind="key")
-    return donor_id
+    return found
 
 
 def not_null(record: Record) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from consumers import validation
+from consumers import stores, validation
 from consumers.donor_state import donations, memory, profiles, projection, repeats, responses
 from consumers.donor_state.donor import Donor
 from consumers.donor_state.erasure import erase
 from consumers.forwarding import is_left_behind
 from consumers.topology import Batch, Input, Topology
 from schemas.codec import Codec
+from schemas.errors import InvalidRecord
 from schemas.identifiers import derived_event_id
 from schemas.records import Event, Output, Record
 
@@ -119,21 +120,20 @@ class DonorState:
         self._staged = {}
         self._staged_counts = Counter()
 
-    def restore(self, partition: int, records: Iterable[Record]) -> None:
-        """Take records of ``donor-states`` into the memory of ``partition``.
-
-        Raises
-        ------
-        InvalidRecord
-            If one can't be decoded: without it the memory would not be whole.
-        """
+    def restore(self, partition: int, records: Iterable[Record]) -> list[str]:
+        """Take records of ``donor-states`` into the memory of ``partition``; return lines on garbage."""
         donors = self._memory.setdefault(partition, {})
-        for record in records:
-            if record.value is None:
-                donors.pop(validation.donor_of_key(record), None)
+
+        def take(donor_id: int, state: Event | None) -> None:
+            if state is None:
+                donors.pop(donor_id, None)
+            elif state["memory"]:
+                donors[donor_id] = state["memory"]
             else:
-                event = self._codec.decode(STORE, record.value)
-                donors[event["donor_id"]] = event["memory"]
+                reason = "memory: empty, which this processor never leaves it"
+                raise InvalidRecord(reason, kind="undecodable")
+
+        return stores.read_back(records, self._codec, "donor_id", take)
 
     def revoke(self, partitions: Collection[int]) -> None:
         """Throw away the memory of ``partitions``."""

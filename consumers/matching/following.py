@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from consumers.stores import line
 from consumers.validation import donor_of_key
 from features.index import DonorIndex
 from features.index.facts import TOPIC, FactReader
@@ -94,7 +95,7 @@ class DonorFollower:
                     else:
                         value = self._encoded(self._codec.decode(TOPIC, value))
             except InvalidRecord as error:
-                alarms.append(_line(record, error.reason))
+                alarms.append(line(record, error.reason))
                 continue
             places.append(place)
             values.append(value)
@@ -109,21 +110,17 @@ class DonorFollower:
                 try:
                     values[place] = self._encoded(self._codec.decode(TOPIC, values[place]))
                 except InvalidRecord as error:
-                    alarms.append(_line(records[place], error.reason))
+                    alarms.append(line(records[place], error.reason))
             decoded = self._reader.decode(values, FRAME.size)
         strays = decoded.is_read & (self._reader.donor_ids(decoded) != np.array(donor_ids, np.int64))
-        alarms += [_line(records[place], "key: not donor_id") for place in np.flatnonzero(strays).tolist()]
+        alarms += [line(records[place], "key: not donor_id") for place in np.flatnonzero(strays).tolist()]
         decoded.is_read[strays] = False
         is_sound = self._reader.take(self._index, decoded)
         alarms += [
-            _line(records[place], "h3_cell or a score makes no sense; the donor is left out")
+            line(records[place], "h3_cell or a score makes no sense; the donor is left out")
             for place in np.flatnonzero(~is_sound).tolist()
         ]
         return alarms
 
     def _encoded(self, state: Event) -> bytes:
         return self._codec.encode(TOPIC, state)
-
-
-def _line(record: Record, reason: str) -> str:
-    return f"{record.topic} {record.partition}/{record.offset}: {reason}"

@@ -11,6 +11,7 @@ from consumers.matching.matcher import Matched, Matcher
 from consumers.matching.memory import TOPIC as STORE
 from consumers.matching.memory import RequestMemory, Statement, memory_of
 from consumers.matching.warming import warm_up
+from consumers.stores import read_back
 from consumers.topology import Batch, Input, Topology
 from consumers.validation import checked, not_null
 from features.districts import DISTRICT_NAMES
@@ -21,7 +22,6 @@ from features.reach import ReachRules
 from features.rule_set import INDIA_2020, RuleSet
 from features.scoring import Scorer
 from schemas.codec import Codec
-from schemas.errors import InvalidRecord
 from schemas.identifiers import derived_event_id
 from schemas.records import Event, Output, Record
 
@@ -139,19 +139,17 @@ class Matching:
         """Forget what is staged."""
         self._staged.clear()
 
-    def restore(self, partition: int, records: Iterable[Record]) -> None:
-        """Take records of ``request-states`` into the memory of ``partition``, in offset order."""
+    def restore(self, partition: int, records: Iterable[Record]) -> list[str]:
+        """Take records of ``request-states`` into the memory of ``partition``; return lines on garbage."""
         kept = self._kept.setdefault(partition, {})
-        for record in records:
-            try:
-                if record.value is None:
-                    kept.pop(int(record.key or b""), None)
-                else:
-                    memory = memory_of(self._codec.decode(STORE, record.value))
-                    kept[memory.request_id] = memory
-            except (InvalidRecord, ValueError) as error:
-                # Nobody but this processor writes there: what it can't read it hasn't written.
-                self.alarms.append(f"{STORE} {record.partition}/{record.offset}: {error}")
+
+        def take(request_id: int, state: Event | None) -> None:
+            if state is None:
+                kept.pop(request_id, None)
+            else:
+                kept[request_id] = memory_of(state)
+
+        return read_back(records, self._codec, "request_id", take)
 
     def revoke(self, partitions: Collection[int]) -> None:
         """Throw away the memory of ``partitions``."""

@@ -52,6 +52,7 @@ class Alarms:
         self._refused = _Sort("records refused")
         self._strays = _Sort("records sent on: an upstream partitions by another hash than murmur2")
         self._unread = _Sort("followed records can't be read")
+        self._unrestored = _Sort("records of the store can't be read: who but we writes there?")
 
     def of_batch(self, items: Sequence[Item], culprits: Sequence[Culprit]) -> None:
         """Note which records of a committed batch were refused or sent on."""
@@ -69,10 +70,15 @@ class Alarms:
         if unread:
             self._unread.add(len(unread), first=unread[0])
 
+    def of_store(self, unread: Sequence[str]) -> None:
+        """Note records of the store that could not be read."""
+        if unread:
+            self._unrestored.add(len(unread), first=unread[0])
+
     def tell(self) -> None:
         """Write what is due."""
         now = self._clock()
-        for sort in (self._refused, self._strays, self._unread):
+        for sort in (self._refused, self._strays, self._unread, self._unrestored):
             if sort.n and now - sort.written_at >= EACH_S:
                 self._log.warning(sort.text, n_records=sort.n, **sort.first)
                 sort.n, sort.written_at = 0, now

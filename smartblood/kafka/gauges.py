@@ -95,6 +95,10 @@ class Gauges:
         """Note records of followed topics that could not be read."""
         metrics.REFUSED.labels(self._name, "followed", "undecodable").inc(n_records)
 
+    def restored_refused(self, n_records: int) -> None:
+        """Note records of the store that could not be read."""
+        metrics.REFUSED.labels(self._name, "restored", "undecodable").inc(n_records)
+
     def note(self, follower: Follower, assignment: Assignment | None) -> None:
         """Note where the worker stands, once a second."""
         now = time.monotonic()

@@ -254,6 +254,10 @@ class Loop:
             self._alarms.of_followed(clients.follower.alarms)
             self._gauges.followed_refused(len(clients.follower.alarms))
             clients.follower.alarms.clear()
+        if clients.store_reader is not None and clients.store_reader.alarms:
+            self._alarms.of_store(clients.store_reader.alarms)
+            self._gauges.restored_refused(len(clients.store_reader.alarms))
+            clients.store_reader.alarms.clear()
         self._alarms.tell()
         self._gauges.note(clients.follower, clients.assignment)
 

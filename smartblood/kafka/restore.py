@@ -34,8 +34,8 @@ class StoreReader:
     store : str
         The compacted topic that is its memory.
     take_in : callable
-        Given a partition's number and its next records. Where it raises, it is given the same records again: what it
-        took in of them must do no harm a second time.
+        Given a partition's number and its next records; returns one line for each that it could not read. Where it
+        raises, it is given the same records again: what it took in of them must do no harm a second time.
     on_error : callable
         Given errors of the client that belong to no partition.
     """
@@ -45,7 +45,7 @@ class StoreReader:
         cluster: Cluster,
         name: str,
         store: str,
-        take_in: Callable[[int, list[Record]], None],
+        take_in: Callable[[int, list[Record]], list[str]],
         on_error: Callable[[KafkaError], None],
     ) -> None:
         self._cluster = cluster
@@ -57,6 +57,7 @@ class StoreReader:
         self._ends: dict[int, int] = {}
         self._seen: dict[int, int] = {}
         self._not_taken_in: dict[int, tuple[list[Record], int]] = {}
+        self.alarms: list[str] = []
 
     @property
     def numbers(self) -> set[int]:
@@ -115,7 +116,7 @@ class StoreReader:
     def _restore(self, number: int) -> None:
         records, offset = self._not_taken_in[number]
         if records:
-            self._take_in(number, records)
+            self.alarms.extend(self._take_in(number, records))
             metrics.RESTORED.labels(self._name).inc(len(records))
         self._seen[number] = max(self._seen[number], offset)
         del self._not_taken_in[number]

@@ -39,6 +39,7 @@ class Echo:
 
     def restore(self, partition, records):
         self.memory |= {record.key: record.value for record in records}
+        return []
 
     def revoke(self, partitions):
         self.memory.clear()

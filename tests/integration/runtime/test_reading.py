@@ -114,9 +114,12 @@ def test_restoring_waits_for_what_a_predecessor_has_in_flight(world: World, tran
     offsets = Offsets(world.cluster)
     places = [("donor-states", number) for number in range(N_PARTITIONS)]
     wait_until(lambda: sum(offsets.high_watermarks(places).values()) >= 200)
-    reader = StoreReader(
-        world.cluster, "donor-state", "donor-states", lambda _, records: restored.extend(records), no_errors
-    )
+
+    def take_in(_: int, records: list[Record]) -> list[str]:
+        restored.extend(records)
+        return []
+
+    reader = StoreReader(world.cluster, "donor-state", "donor-states", take_in, no_errors)
     ends = offsets.high_watermarks(places)
     reader.begin({number: ends["donor-states", number] for number in range(N_PARTITIONS)})
     until = time.monotonic() + 2

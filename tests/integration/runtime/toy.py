@@ -79,11 +79,12 @@ class Counting:
     def drop(self) -> None:
         self.staged.clear()
 
-    def restore(self, partition: int, records: Iterable[Record]) -> None:
+    def restore(self, partition: int, records: Iterable[Record]) -> list[str]:
         memory = self.memory.setdefault(partition, {})
         for record in records:
             assert record.value is not None
             memory[record.key or b""] = json.loads(record.value)["count"]
+        return []
 
     def revoke(self, partitions: Collection[int]) -> None:
         for partition in partitions:
