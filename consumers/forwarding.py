@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 
+from schemas.catalogue import topics
 from schemas.records import Output, Record
 
 DEAD_LETTERS = "dead-letters"
@@ -64,8 +65,15 @@ def forwarded(record: Record, home: int, *, compacted: bool) -> list[Output]:
 
 
 def is_left_behind(record: Record) -> bool:
-    """Whether this is the null that a forwarded record left where it lay: it erases nobody and is skipped."""
-    return record.value is None and any(name == FORWARDED_TO for name, _ in record.headers)
+    """Whether this is the null that a forwarded record left where it lay: it erases nobody and is skipped.
+
+    Only compacted topics have such nulls: elsewhere the header is anybody's, and a null is refused like any other.
+    """
+    return (
+        record.value is None
+        and any(name == FORWARDED_TO for name, _ in record.headers)
+        and "compact" in topics()[record.topic].cleanup
+    )
 
 
 def dead_letter(record: Record, processor: str, error: str, *, source_topic: str | None = None) -> Output:

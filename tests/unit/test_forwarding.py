@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner import murmur2 as murmur2_of_kafka_python
@@ -51,6 +52,12 @@ def test_on_a_compacted_topic_a_null_is_left_that_erases_nobody() -> None:
     assert left.headers == (("forwarded-to", b"5"),)
     read_back = Record(left.topic, 3, 18, 1_700_000_000_123, left.key, left.value, left.headers)
     assert is_left_behind(read_back)
+
+
+@pytest.mark.parametrize("topic", ["blood-request-created", "donation-recorded", "match-requested"])
+def test_where_nothing_is_compacted_no_null_is_left_behind_whatever_its_headers_say(topic: str) -> None:
+    claims = Record(topic, 3, 18, 1, b"42", None, (("forwarded-to", b"5"),))
+    assert not is_left_behind(claims)
 
 
 def test_a_null_that_strayed_is_only_sent_on_and_still_erases() -> None:

@@ -100,6 +100,18 @@ def test_a_null_left_behind_is_skipped_and_answered_by_nothing() -> None:
     assert Writing(TOPOLOGY).besides([item]) == []
 
 
+def test_a_null_that_claims_to_be_left_behind_where_nothing_is_compacted_is_refused() -> None:
+    class Refusing(Counting):
+        def read(self, record):
+            reason = "value: null"
+            raise InvalidRecord(reason, kind="undecodable")
+
+    claims = record("1", None, topic="donation-recorded", headers=(("forwarded-to", b"0"),))
+    item = look_at(Refusing(), claims, 4)
+    assert not item.skipped
+    assert [letter.topic for letter in Writing(TOPOLOGY).besides([item])] == ["dead-letters"]
+
+
 def test_a_failure_of_ours_while_decoding_is_a_dead_letter_that_quotes_nothing() -> None:
     class Broken(Counting):
         def read(self, record):
