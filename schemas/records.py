@@ -12,7 +12,7 @@ Event = Mapping[str, Any]
 """A decoded record: field names to values. Instants are int microseconds since 1970 (UTC), days int days since
 1970, ids of events lower-case text, enums their symbols."""
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class Record(NamedTuple):
@@ -34,7 +34,8 @@ class Record(NamedTuple):
 class Output(NamedTuple):
     """A record to be written, already encoded.
 
-    Without ``partition`` the key decides (``murmur2_random``); without ``timestamp_ms`` the broker's client sets it.
+    Without ``partition`` the key decides (``murmur2_random``); without ``timestamp_ms`` the broker's client sets it,
+    and what lies before 1 ms after the epoch is written as of then.
     """
 
     topic: str

@@ -174,9 +174,9 @@ NEXT = """What to try next:
 """
 
 
-def _reason(headers: dict[str, bytes]) -> str:
-    error = headers.get("error", b"?").decode("utf-8", "replace")
-    return f"{headers.get('source-topic', b'?').decode()}: {error.split(':')[0]}"
+def _reason(headers: dict[str, bytes | None]) -> str:
+    error = (headers.get("error") or b"?").decode("utf-8", "replace")
+    return f"{(headers.get('source-topic') or b'?').decode()}: {error.split(':')[0]}"
 
 
 def _all(tail: Tail) -> Iterator[Record]:

@@ -180,7 +180,7 @@ class Writing:
 
 
 def _n_bytes(output: Output) -> int:
-    headers = sum(len(name) + len(value) for name, value in output.headers)
+    headers = sum(len(name) + len(value or b"") for name, value in output.headers)
     return len(output.key or b"") + len(output.value or b"") + headers + OVERHEAD_BYTES
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
-from schemas.records import Record
+from schemas.records import Headers, Record
 from smartblood import logs
 from smartblood.errors import Fatal
 from smartblood.kafka.faults import FORBIDDEN
@@ -261,12 +261,12 @@ def _log() -> logs.ClientLog:
     return logs.ClientLog(logs.logger())
 
 
-def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:
+def _headers(message: Message) -> Headers:
     headers = message.headers()
     if not headers:
         return ()
     pairs = headers.items() if isinstance(headers, dict) else headers
-    return tuple((name, value.encode() if isinstance(value, str) else value or b"") for name, value in pairs)
+    return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)
 
 
 def _connecting(cluster: Cluster) -> Properties:

@@ -31,6 +31,10 @@ from smartblood.kafka.client import Cluster, error_of, transactional_producer
 from smartblood.kafka.faults import DISCONNECTED, FENCED, Fault, TransactionFailed, fault_of
 from smartblood.kafka.offsets import Place
 
+TIMESTAMP_MS_MIN = 1
+"""librdkafka takes 0 as "now", and brokers take nothing below but -1, which says that there is none: an erasure of 1970
+that strayed must not erase as of now. So the least that both keep stands for it."""
+
 FENCINGS_MAX = 3
 FENCINGS_WITHIN_S = 60.0
 FENCED_WAIT_S = 1.0
@@ -144,8 +148,8 @@ class Transactions:
                 arguments["headers"] = list(output.headers)
             if output.partition is not None:
                 arguments["partition"] = output.partition
-            if output.timestamp_ms is not None and output.timestamp_ms > 0:
-                arguments["timestamp"] = output.timestamp_ms
+            if output.timestamp_ms is not None:
+                arguments["timestamp"] = max(output.timestamp_ms, TIMESTAMP_MS_MIN)
             self._produce(producer, name, arguments)
 
     def send_offsets(self, offsets: Mapping[Place, int], group_metadata: Any) -> None:  # noqa: ANN401 - librdkafka's

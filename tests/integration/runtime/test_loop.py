@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+from kafka import KafkaProducer
 
 from consumers.forwarding import home_partition
 from smartblood.kafka.client import Cluster
@@ -74,6 +75,30 @@ def test_strays_are_answered_once_where_they_belong(world: World) -> None:
     left = [record for record in world.records("donor-registered") if record.value is None]
     assert len(left) == 10
     assert all(int(dict(record.headers)["forwarded-to"]) == home_partition(record.key, N_PARTITIONS) for record in left)
+
+
+def test_a_stray_keeps_its_headers_null_and_empty_ones_too(world: World) -> None:
+    headers = [("trace", None), ("empty", b""), ("trace", b"\xff\x00")]
+    world.send("donor-responded", "1", at_home=False, headers=headers)
+    world.flush()
+    with world.worker():
+        world.wait_answered()
+    strayed, sent_on = sorted(world.records("donor-responded"), key=lambda record: len(record.headers))
+    assert [tuple(header) for header in strayed.headers] == headers
+    assert [tuple(header) for header in sent_on.headers[:-1]] == headers
+
+
+@pytest.mark.parametrize(("topic", "value"), [("donor-registered", None), ("donor-responded", b'{"key": 1}')])
+def test_a_stray_of_the_epoch_is_not_sent_on_as_of_now(world: World, topic: str, value: bytes | None) -> None:
+    home = home_partition(b"1", N_PARTITIONS)
+    producer = KafkaProducer(bootstrap_servers=world.cluster.bootstrap_servers)
+    wrong = (home + 1) % N_PARTITIONS
+    producer.send(world.cluster.topic(topic), value, b"1", partition=wrong, timestamp_ms=0).get(30)
+    producer.close()
+    with world.worker():
+        wait_until(lambda: world.n_answered() == 1)
+    found = {record.partition: record.timestamp for record in world.records(topic) if record.value == value}
+    assert found[home] == 1, "0 is 'now' to librdkafka"
 
 
 def test_a_null_that_strayed_is_sent_on_and_leaves_nothing(world: World) -> None:
