@@ -35,7 +35,8 @@ class Output(NamedTuple):
     """A record to be written, already encoded.
 
     Without ``partition`` the key decides (``murmur2_random``); without ``timestamp_ms`` the broker's client sets it,
-    and what lies before 1 ms after the epoch is written as of then.
+    and what lies before 1 ms after the epoch is written as of then. ``answers_ms`` is the Kafka timestamp of the record
+    that this answers, where somebody measures how long that took; it is not written.
     """
 
     topic: str
@@ -44,3 +45,4 @@ class Output(NamedTuple):
     headers: Headers = ()
     partition: int | None = None
     timestamp_ms: int | None = None
+    answers_ms: int | None = None

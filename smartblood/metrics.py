@@ -51,7 +51,7 @@ EVENT_TO_COMMIT_SECONDS = Histogram(
 )
 EVENT_TO_MATCH_SECONDS = Histogram(
     "smartblood_event_to_match_seconds",
-    "From the Kafka timestamp of a request's record to the commit of its match.",
+    "From the Kafka timestamp of a request's record to the commit of its match; at most 200 of a batch are looked at.",
     buckets=LATENCY_BUCKETS_S,
 )
 

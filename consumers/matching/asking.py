@@ -36,6 +36,8 @@ class Asked:
         False for a preview.
     empty_because : str or None
         Why nobody is looked for; None where somebody is.
+    timestamp_ms : int
+        The Kafka timestamp of the event's record.
     """
 
     answered: Statement
@@ -43,6 +45,7 @@ class Asked:
     wave: int
     recorded: bool
     empty_because: str | None
+    timestamp_ms: int = 0
 
 
 def statement_of(event: Event) -> Statement:
@@ -73,7 +76,8 @@ def take_in(memory: RequestMemory, item: Input) -> tuple[RequestMemory, Asked | 
     if record.topic == CREATED:
         memory = memory.with_created(answered)
     recorded = record.topic == CREATED or event["recorded"]
-    asked = Asked(answered, request, memory.waves + 1, recorded, _why_not(memory, record, answered, request))
+    why_not = _why_not(memory, record, answered, request)
+    asked = Asked(answered, request, memory.waves + 1, recorded, why_not, record.timestamp_ms)
     return memory._replace(waves=memory.waves + 1) if recorded else memory, asked
 
 

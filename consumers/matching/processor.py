@@ -122,7 +122,8 @@ class Matching:
         outputs = []
         for one in asked:
             value = next(values) if one.empty_because is None else self._answers.empty(one, seen)
-            outputs.append(Output(topic_of(one), str(one.request["request_id"]).encode(), value))
+            key = str(one.request["request_id"]).encode()
+            outputs.append(Output(topic_of(one), key, value, answers_ms=one.timestamp_ms))
         for memory, answered in touched.values():
             outputs.append(self._output(STORE, memory.as_event(answered), str(memory.request_id)))
         if matched and matched.n_rows:

@@ -84,7 +84,7 @@ class Gauges:
         for topic, n in Counter(output.topic for output in outputs).items():
             metrics.OUTPUTS.labels(self._name, topic).inc(n)
         self._refused_and_forwarded(items)
-        self._latency(items)
+        self._latency(items, outputs)
 
     def own_failures(self, topics: Sequence[str]) -> None:
         """Note records that made our own code fail."""
@@ -135,11 +135,13 @@ class Gauges:
             elif item.home is not None:
                 metrics.FORWARDED.labels(self._name, item.record.topic).inc()
 
-    def _latency(self, items: Sequence[Item]) -> None:
+    def _latency(self, items: Sequence[Item], outputs: Sequence[Output]) -> None:
         now = time.time()
         to_commit = metrics.EVENT_TO_COMMIT_SECONDS.labels(self._name)
         for item in items[:: max(1, len(items) // LOOKED_AT_MAX)]:
-            waited_s = max(0.0, now - item.record.timestamp_ms / 1000)
-            to_commit.observe(waited_s)
-            if self._matches and item.is_input:
-                metrics.EVENT_TO_MATCH_SECONDS.observe(waited_s)
+            to_commit.observe(max(0.0, now - item.record.timestamp_ms / 1000))
+        if self._matches:
+            # Only what a match answers: closings, repeats and previews say nothing of how long a hospital waits.
+            answered = [one.answers_ms for one in outputs if one.topic == "matches" and one.answers_ms is not None]
+            for answers_ms in answered[:: max(1, len(answered) // LOOKED_AT_MAX)]:
+                metrics.EVENT_TO_MATCH_SECONDS.observe(max(0.0, now - answers_ms / 1000))
