@@ -16,6 +16,8 @@ CODEC = Codec()
 DAY = 86_400_000_000
 HOUR = 3_600_000_000
 START = 20_000 * DAY  # 2024-10-04
+DAY_OF_START = START // DAY
+DAY_MS = 86_400_000
 DONOR = 7
 H3_CELL = 0x88618C4B55FFFFF
 SOURCES = ("donor-registered", "donation-recorded", "donor-responded")
@@ -75,6 +77,10 @@ def donation(at: int, number: int, delay_ms: int = 0, **fields: Any) -> Sent:
 def response(at: int, number: int, kind: str, request_id: int = 1, wave: int = 1, delay_ms: int = 0) -> Sent:
     fields = {"response": kind, "request_id": request_id, "wave": wave}
     return sent("donor-responded", at, number, fields, delay_ms)
+
+
+def named(item: str, until: int | None) -> dict[str, Any]:
+    return {"rule_item": item, "until": until}
 
 
 def erasure(at: int, headers: tuple[tuple[str, bytes], ...] = ()) -> Sent:
