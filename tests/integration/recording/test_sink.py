@@ -1,16 +1,12 @@
 """What a batch leaves in a real Postgres, whatever came first."""
 
-import itertools
 import threading
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from consumers.recording.folding import fold
-from consumers.recording.projection import Projection
 from consumers.recording.refusals import refused_row
-from features.rule_set import INDIA_2020
-from features.vectors import MATCH_FEATURES
 from schemas.errors import InvalidRecord
 from smartblood.errors import Fatal, Retryable
 from smartblood.storage import check, upgrade
@@ -18,12 +14,20 @@ from smartblood.storage.bulk import Offset
 from smartblood.storage.counts import row_counts
 from smartblood.storage.engine import RefusedByDatabase, TooSlow
 from smartblood.storage.sink import OwnershipLost, Sink
-from smartblood.storage.tables import METADATA
-from tests.record_events import AT, CODEC, MINUTE, an_id, event, matches_of, record
+from tests.integration.recording.sink_world import (
+    OFFER,
+    PROJECTION,
+    closed,
+    created,
+    in_any_order,
+    matched,
+    put,
+    responded,
+    state,
+)
+from tests.record_events import AT, an_id, event, matches_of, record
 
 pytestmark = pytest.mark.broker
-
-PROJECTION = Projection(CODEC, INDIA_2020, MATCH_FEATURES)
 
 FIRST_QUERY = """
 SELECT r.id AS request_id, r.blood_group, COUNT(mp.id) AS matches_found, AVG(mp.match_score) AS avg_score
@@ -37,88 +41,6 @@ SELECT model_name, COUNT(*) AS predictions, AVG(inference_time_ms) AS avg_latenc
        SUM(CASE WHEN success THEN 1 ELSE 0 END)::float / COUNT(*) * 100 AS success_rate
 FROM model_prediction_logs WHERE created_at > NOW() - INTERVAL '24 hours' GROUP BY model_name;
 """
-
-
-@pytest.fixture(scope="module")
-def engine(postgres):
-    postgres.create_database("sink")
-    upgrade(postgres.url_of("sink"))
-    made = create_engine(postgres.url_of("sink"))
-    yield made
-    made.dispose()
-    postgres.drop_database("sink")
-
-
-@pytest.fixture
-def sink(engine, postgres):  # noqa: ARG001 - the tables must be there
-    made = Sink(postgres.url_of("sink"))
-    _empty(made)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def ask(engine):
-    def run(statement):
-        with engine.connect() as connection:
-            return [dict(row) for row in connection.execute(text(statement)).mappings()]
-
-    return run
-
-
-def put(sink, *events, offset=0):
-    """Write events, each (topic, event), in one batch."""
-    rows = []
-    for n, (topic, of) in enumerate(events):
-        rows.extend(PROJECTION.rows(record(topic, of, offset=offset + n)))
-    sink.write(fold(rows), [])
-
-
-def created(at=0, n=1, **changes):
-    return "blood-request-created", event(
-        "blood-request-created", event_id=an_id(n), occurred_at=AT + at * MINUTE, **changes
-    )
-
-
-def closed(at=0, n=1, **changes):
-    return "blood-request-closed", event(
-        "blood-request-closed", event_id=an_id(n), occurred_at=AT + at * MINUTE, **changes
-    )
-
-
-def responded(response, at, **changes):
-    of = {"donor_id": 42, "request_id": 1001, "wave": 1} | changes
-    return "donor-responded", event("donor-responded", response=response, occurred_at=AT + at * MINUTE, **of)
-
-
-def matched(donors=(42,), **changes):
-    return "matches", matches_of(list(donors), **changes)
-
-
-def state(**changes):
-    return "donor-states", event("donor-states", **changes)
-
-
-def in_any_order(sink, ask, asked, events):
-    """Write events one by one in every order, and all in one batch; return the one outcome."""
-    outcomes = []
-    for order in itertools.permutations(events):
-        _empty(sink)
-        for each in order:
-            put(sink, each)
-        put(sink, order[0])
-        outcomes.append(ask(asked))
-        _empty(sink)
-        put(sink, *order)
-        outcomes.append(ask(asked))
-    assert all(outcome == outcomes[0] for outcome in outcomes), outcomes
-    return outcomes[0]
-
-
-def _empty(sink):
-    with sink._engine.begin() as connection:
-        for table in METADATA.tables:
-            connection.execute(text(f"DELETE FROM {table}"))
 
 
 def test_migrations_and_metadata_agree_and_are_asked_for_twice_without_harm(database_url):
@@ -185,11 +107,6 @@ def test_a_closing_without_a_request_waits(sink, ask):
     assert ask(ROW)[0]["status"] != "open"
 
 
-OFFER = (
-    "SELECT donor_id, notified, actual_response_time, feature_vector, distance_km, updated_at FROM match_predictions"
-)
-
-
 def test_notice_and_answer_reach_the_offer_whatever_came_first(sink, ask):
     said = [matched(), responded("NOTIFIED", 1), responded("ACCEPTED", 31), responded("NOTIFIED", 2)]
     (row,) = in_any_order(sink, ask, OFFER, said)
@@ -221,128 +138,6 @@ def test_waves_of_a_request_are_all_kept(sink, ask):
     put(sink, matched([1, 2]), matched([3], wave=2, request_event_id=an_id(9)))
     found = ask("SELECT wave, rank, donor_id FROM match_predictions ORDER BY wave, rank")
     assert [tuple(row.values()) for row in found] == [(1, 1, 1), (1, 2, 2), (2, 1, 3)]
-
-
-def erased(at=0, **changes):
-    return state(registered_at=None, erased_at=AT + at * MINUTE, last_erased_at=AT + at * MINUTE, **changes)
-
-
-def test_an_erased_donor_leaves_the_rows_without_what_was_known_whatever_came_first(sink, ask):
-    said = [matched([42, 43]), state(donor_id=43), erased(0)]
-    rows = in_any_order(sink, ask, OFFER + " ORDER BY donor_id", said)
-    assert [row["feature_vector"] == {} for row in rows] == [True, False]
-    assert [row["distance_km"] is None for row in rows] == [True, False]
-    assert ask("SELECT id FROM donors") == [{"id": 43}]
-
-
-def test_an_answer_made_before_the_erasure_was_seen_is_emptied_by_the_offsets_it_saw(sink, ask):
-    """By its instant it is later than the erasure, but the matcher had not seen that yet."""
-    put(sink, erased(-60), offset=1834)
-    saw_less = matched([42], request_event_id=an_id(1))
-    saw_more = matched([42], request_event_id=an_id(2))
-    saw_more[1]["donor_state_offsets"] = [{"partition": 0, "next_offset": 1835}]
-    put(sink, saw_less, saw_more)
-    found = ask("SELECT feature_vector FROM match_predictions ORDER BY request_event_id")
-    assert [row["feature_vector"] == {} for row in found] == [True, False]
-
-
-def back(at=0, **changes):
-    """The state of a donor who was erased, and registered again since."""
-    return state(last_erased_at=AT + at * MINUTE, **changes)
-
-
-def offered(n, seen, at):
-    """An offer to the donor, by a matcher that had seen the states below an offset."""
-    saw = [{"partition": 0, "next_offset": seen}]
-    return matched(request_event_id=an_id(n), occurred_at=AT + at * MINUTE, donor_state_offsets=saw)
-
-
-def emptied(sink, ask, states, offers):
-    """Write states, by their offsets, and offers in every mixture of the two topics; return which offers are empty."""
-    topics = [[(each, offset) for offset, each in states.items()], [(each, 0) for each in offers]]
-    n, found = len(states) + len(offers), set()
-    for of_states in itertools.combinations(range(n), len(states)):
-        _empty(sink)
-        readers = [iter(each) for each in topics]
-        told = [next(readers[0 if place in of_states else 1]) for place in range(n)]
-        for each, offset in told:
-            put(sink, each, offset=offset)
-        found.add(_which_are_empty(ask))
-        _empty(sink)
-        sink.write(fold(row for each, at in told for row in PROJECTION.rows(record(*each, offset=at))), [])
-        found.add(_which_are_empty(ask))
-    assert len(found) == 1, found
-    return list(found.pop())
-
-
-def _which_are_empty(ask):
-    rows = ask("SELECT feature_vector, distance_km FROM match_predictions ORDER BY request_event_id")
-    assert all((row["feature_vector"] == {}) == (row["distance_km"] is None) for row in rows)
-    return tuple(row["distance_km"] is None for row in rows)
-
-
-def test_offers_to_a_donor_who_came_back_keep_what_is_known_of_the_new_person(sink, ask):
-    states = {9: state(), 10: erased(0), 11: back(0), 12: back(0, n_alerts=1), 14: back(0, n_alerts=2)}
-    offers = [offered(1, 9, -1), offered(2, 10, 1), offered(3, 12, 2), offered(4, 14, 3)]
-    assert emptied(sink, ask, states, offers) == [True, True, False, False]
-
-
-def test_so_do_they_where_erasure_and_return_are_one_state(sink, ask):
-    states = {9: state(), 10: back(0), 11: back(0, n_alerts=1), 12: back(0, n_alerts=2)}
-    assert emptied(sink, ask, states, [offered(1, 10, 1), offered(2, 11, 2), offered(3, 12, 3)]) == [True, False, False]
-
-
-def test_of_several_erasures_each_empties_what_was_offered_before_it(sink, ask):
-    states = {10: erased(0), 11: back(0), 20: back(10), 22: back(10, n_alerts=1)}
-    offers = [offered(1, 10, 1), offered(2, 12, 2), offered(3, 20, 11), offered(4, 22, 12)]
-    assert emptied(sink, ask, states, offers) == [True, True, True, False]
-
-
-WAITING = "SELECT wave, notified_at::text, answered_at::text FROM donor_responses ORDER BY wave"
-
-
-def test_an_erased_donors_answers_whose_offer_never_came_go_whatever_came_first(sink, ask):
-    said = [responded("NOTIFIED", -1), responded("ACCEPTED", 0), erased(0)]
-    assert in_any_order(sink, ask, WAITING, said) == []
-
-
-def test_an_answer_after_the_return_stays_and_so_do_those_of_others(sink, ask):
-    said = [responded("NOTIFIED", -1), erased(0), responded("NOTIFIED", 1, wave=2), responded("OPENED", 1)]
-    assert [row["wave"] for row in in_any_order(sink, ask, WAITING, said)] == [2]
-    said = [responded("NOTIFIED", -1, donor_id=43), erased(0)]
-    assert len(in_any_order(sink, ask, WAITING, said)) == 1
-
-
-def test_of_a_notice_before_the_erasure_and_an_answer_after_it_the_answer_alone_stays(sink, ask):
-    said = [responded("NOTIFIED", -1), erased(0), responded("ACCEPTED", 1)]
-    (row,) = in_any_order(sink, ask, WAITING, said)
-    assert list(row.values()) == [1, None, "2025-11-25 08:01:00+00"]
-    put(sink, matched(occurred_at=AT - 2 * MINUTE))
-    assert ask(WAITING) == []
-    assert [(row["notified"], row["feature_vector"]) for row in ask(OFFER)] == [(False, {})]
-
-
-def test_a_later_erasure_takes_what_was_said_since_the_one_before(sink, ask):
-    put(sink, erased(0), responded("NOTIFIED", 1, wave=2), back(0))
-    put(sink, responded("NOTIFIED", 20, wave=3), erased(10))
-    assert [row["wave"] for row in ask(WAITING)] == [3]
-
-
-def test_an_offer_keeps_who_was_notified_of_it_also_where_the_donor_was_erased_since(sink, ask):
-    for last in (responded("NOTIFIED", -1), erased(0)):
-        _empty(sink)
-        put(sink, matched(occurred_at=AT - 2 * MINUTE))
-        for each in (responded("NOTIFIED", -1), erased(0), last):
-            put(sink, each)
-        assert [(row["notified"], row["feature_vector"]) for row in ask(OFFER)] == [(True, {})]
-
-
-def test_a_donor_who_comes_back_is_shown_again(sink, ask):
-    put(sink, state())
-    put(sink, erased(1))
-    assert ask("SELECT id FROM donors") == []
-    put(sink, state(total_donations=0))
-    assert ask("SELECT id, total_donations FROM donors") == [{"id": 42, "total_donations": 0}]
 
 
 @pytest.mark.parametrize(
