@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -13,6 +14,7 @@ from consumers.forwarding import home_partition
 from schemas.records import Output, Record
 from smartblood import logs
 from smartblood.errors import Retryable
+from smartblood.kafka.behind import Behind
 from smartblood.kafka.client import Cluster, plain_producer
 from smartblood.kafka.follower import Follower
 from smartblood.kafka.loop import Loop
@@ -237,3 +239,28 @@ def test_a_tail_reads_everything_from_where_it_began_also_what_comes_while_it_be
     finally:
         done.set()
         writing.join()
+
+
+def test_how_far_a_group_is_behind_is_told_by_offsets(world: World) -> None:
+    topics = ("donor-registered", "donation-recorded")
+    world.send_some(30)
+    ends = Offsets(world.cluster).high_watermarks([(topic, n) for topic in topics for n in range(N_PARTITIONS)])
+    properties = {"bootstrap.servers": world.cluster.bootstrap_servers, "group.id": world.cluster.group("donor-state")}
+    consumer = Consumer(properties)
+    with Behind(world.cluster, "donor-state", topics) as behind:
+
+        def n_left() -> int | None:
+            with suppress(Retryable):  # the broker may be loading the groups yet
+                return behind.n_offsets()
+            return None
+
+        wait_until(lambda: n_left() == sum(ends.values()) == 20)
+        left = {place: 1 for place, end in ends.items() if end}
+        for slack in (left, {}):
+            positions = [
+                TopicPartition(world.cluster.topic(topic), n, end - slack.get((topic, n), 0))
+                for (topic, n), end in ends.items()
+            ]
+            consumer.commit(offsets=positions, asynchronous=False)
+            assert behind.n_offsets() == sum(slack.values())
+    consumer.close()
