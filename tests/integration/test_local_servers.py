@@ -38,6 +38,16 @@ def test_a_killed_broker_comes_back_on_its_port_with_what_it_held(tmp_path):
         consumer.close()
 
 
+def test_a_killed_broker_is_fenced_before_it_comes_back_and_one_that_was_stopped_is_not(tmp_path):
+    with LocalBroker(tmp_path / "kafka") as broker:
+        broker.kill()
+        broker.begin()
+        assert broker.log_path.read_text("utf-8").count("Fencing broker 1 ") == 1, "by the controller alone"
+        broker.await_ready()
+        broker.restart()
+        assert broker.log_path.read_text("utf-8").count("Fencing broker 1 ") == 1
+
+
 def test_a_killed_postgres_comes_back_on_its_port_with_what_was_committed(tmp_path):
     with LocalPostgres(tmp_path / "postgres") as postgres:
         url = postgres.url
