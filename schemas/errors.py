@@ -15,7 +15,7 @@ class InvalidRecord(ValueError):  # noqa: N818 - the house's word for it, see do
         One line for the dead letter's ``error`` header: what is wrong, and where.
     kind : str
         A short, closed word for metrics: ``undecodable``, ``unknown_schema``, ``key``, ``range``, ``instant``,
-        ``place``, ``unknown_symbol``, ``model``, ``event_id``, ``code``.
+        ``place``, ``unknown_symbol``, ``model``, ``event_id``, ``size``, ``code``.
     """
 
     def __init__(self, reason: str, *, kind: str) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from smartblood.kafka.batches import Item
-from smartblood.kafka.halving import Culprit
 from smartblood.logs import place
 
 EACH_S = 1.0
@@ -54,10 +53,9 @@ class Alarms:
         self._unread = _Sort("followed records can't be read")
         self._unrestored = _Sort("records of the store can't be read: who but we writes there?")
 
-    def of_batch(self, items: Sequence[Item], culprits: Sequence[Culprit]) -> None:
+    def of_batch(self, items: Sequence[Item]) -> None:
         """Note which records of a committed batch were refused or sent on."""
         refused = [(item.record, item.error.kind) for item in items if item.error is not None]
-        refused.extend((culprit.item.record, "code") for culprit in culprits)
         if refused:
             record, kind = refused[0]
             self._refused.add(len(refused), kind=kind, **place(record))

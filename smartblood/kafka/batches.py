@@ -14,13 +14,14 @@ from schemas.catalogue import topics
 from schemas.errors import InvalidRecord
 from schemas.records import Event, Output, Record
 from smartblood.errors import Fatal, Retryable
+from smartblood.kafka.sizes import TooLarge, fits, n_bytes
 
 PASSED_ON = (AssertionError, MemoryError, Retryable, Fatal)
 """Not about one record: an assertion about the whole is a bug and crashes, the others are the loop's to deal with."""
 
 ROOT = Path(__file__).parents[2]
-OVERHEAD_BYTES = 512
-"""What a broker counts on top of a record's key, value and headers, generously."""
+RECORD_BYTES_DEFAULT = 1_048_588
+"""What a broker takes unless it was told otherwise."""
 
 
 class Item(NamedTuple):
@@ -125,20 +126,20 @@ class Writing:
         The edges.
     prefix : str
         Of topics on the cluster, for the ``source-topic`` of dead letters.
-    dead_letter_bytes_max : int
-        The largest record that the topic of dead letters takes.
+    bytes_max : mapping of str to int
+        The largest record that a topic takes, for each topic that may be written.
     """
 
     topology: Topology
     prefix: str = ""
-    dead_letter_bytes_max: int = 1_048_588
-    _declared: frozenset[str] = field(init=False)
+    bytes_max: Mapping[str, int] = field(default_factory=dict)
+    _limits: Mapping[str, int] = field(init=False)
     _compacted: Mapping[str, bool] = field(init=False)
 
     def __post_init__(self) -> None:
         """Look the edges up."""
-        store = {self.topology.store} if self.topology.store else set()
-        object.__setattr__(self, "_declared", frozenset(self.topology.sinks) | store | {DEAD_LETTERS})
+        declared = (*self.topology.sinks, *([self.topology.store] if self.topology.store else []), DEAD_LETTERS)
+        object.__setattr__(self, "_limits", {topic: self._limit(topic) for topic in declared})
         compacted = {name: "compact" in topics()[name].cleanup for name in self.topology.sources}
         object.__setattr__(self, "_compacted", compacted)
 
@@ -149,20 +150,24 @@ class Writing:
             if item.error is not None:
                 outputs.append(self.dead_letter(item.record, item.error.reason))
             elif item.home is not None:
-                compacted = self._compacted[item.record.topic]
-                outputs.extend(forwarded(item.record, item.home, compacted=compacted))
+                outputs.extend(self._forwarded(item.record, item.home))
         return outputs
 
     def dead_letter(self, record: Record, reason: str) -> Output:
-        """Return the dead letter of a record; above what a broker takes its value is left out, and it says so."""
-        letter = dead_letter(record, self.topology.name, reason, source_topic=self.prefix + record.topic)
-        if _n_bytes(letter) <= self.dead_letter_bytes_max:
-            return letter
-        n_bytes = len(record.value or b"")
-        reason = f"{reason} (the value's {n_bytes} bytes are more than a dead letter holds: read them at the source)"
-        return dead_letter(
-            record._replace(value=None), self.topology.name, reason, source_topic=self.prefix + record.topic
-        )
+        """Return the dead letter of a record; what is more than the topic takes is left out, and it says so."""
+        limit, source_topic = self._limits[DEAD_LETTERS], self.prefix + record.topic
+        letter = dead_letter(record, self.topology.name, reason, source_topic=source_topic)
+        for _ in range(2):
+            if fits(letter, limit):
+                break
+            n_key, n_value = len(record.key or b""), len(record.value or b"")
+            if n_key > n_value:
+                name, record = "key", record._replace(key=None)
+            else:
+                name, record = "value", record._replace(value=None)
+            reason += f" (the {name}'s {max(n_key, n_value)} bytes are more than a dead letter holds: see the source)"
+            letter = dead_letter(record, self.topology.name, reason, source_topic=source_topic)
+        return letter
 
     def checked(self, outputs: list[Output]) -> list[Output]:
         """Return what a processor wrote.
@@ -171,17 +176,38 @@ class Writing:
         ------
         UndeclaredTopicError
             If it wrote where its topology has no edge.
+        TooLarge
+            If a topic doesn't take what it wrote there.
         """
         for output in outputs:
-            if output.topic not in self._declared:
+            limit = self._limits.get(output.topic)
+            if limit is None:
                 message = f"{self.topology.name} wrote to {output.topic}, which its topology doesn't declare"
                 raise UndeclaredTopicError(message)
+            if not fits(output, limit):
+                reason = f"value: what answers it has {n_bytes(output)} bytes, and {output.topic} takes {limit}"
+                raise TooLarge(reason)
         return outputs
 
+    def way_home(self, item: Item) -> Item:
+        """Return the item; as refused, if it is a stray that can't be sent on since a header more is too much."""
+        if item.home is None:
+            return item
+        limit = self._limit(item.record.topic)
+        for output in self._forwarded(item.record, item.home):
+            if not fits(output, limit):
+                reason = (
+                    f"value: it lies in the wrong partition, and to be sent on to {item.home} it would have "
+                    f"{n_bytes(output)} bytes, where {output.topic} takes {limit}"
+                )
+                return Item(item.record, error=TooLarge(reason))
+        return item
 
-def _n_bytes(output: Output) -> int:
-    headers = sum(len(name) + len(value or b"") for name, value in output.headers)
-    return len(output.key or b"") + len(output.value or b"") + headers + OVERHEAD_BYTES
+    def _forwarded(self, record: Record, home: int) -> list[Output]:
+        return forwarded(record, home, compacted=self._compacted[record.topic])
+
+    def _limit(self, topic: str) -> int:
+        return self.bytes_max.get(topic, RECORD_BYTES_DEFAULT)
 
 
 class Pace:

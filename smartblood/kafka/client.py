@@ -22,6 +22,12 @@ from smartblood.kafka.faults import FORBIDDEN
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 """The largest record that our producers try to send, before compression; topics have limits of their own."""
 
+OUR_RECORD_BYTES_MAX = MAX_RECORD_BYTES - 1024
+"""Records up to this size are surely not refused by the client itself."""
+
+BATCH_BYTES = 1_000_000
+"""librdkafka's own ``batch.size``: several records go into one batch up to here, a larger one goes alone."""
+
 TRANSACTION_TIMEOUT_MS = 20_000
 FETCH_WAIT_MS = 50
 BULK_BYTES_MIN, BULK_WAIT_MS = 1_048_576, 100
@@ -164,11 +170,18 @@ def reader(cluster: Cluster, name: str, on_error: OnError, **properties: Any) ->
     return Consumer(_reading(cluster, name) | following | user | given | _for_correctness() | own, logger=_log())
 
 
-def transactional_producer(cluster: Cluster, transactional_id: str, on_error: OnError) -> Producer:
-    """Return a producer of transactions, not yet initialised."""
+def transactional_producer(
+    cluster: Cluster, transactional_id: str, on_error: OnError, batch_bytes_max: int = BATCH_BYTES
+) -> Producer:
+    """Return a producer of transactions, not yet initialised.
+
+    No batch of several records becomes larger than ``batch_bytes_max``, which every topic that it writes takes.
+    """
+    producing = _producing(cluster)
     return Producer(
-        _producing(cluster)
+        producing
         | {
+            "batch.size": min(int(producing.get("batch.size", BATCH_BYTES)), batch_bytes_max),
             "transactional.id": transactional_id,
             "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
             "error_cb": on_error,
@@ -307,11 +320,16 @@ def _producing(cluster: Cluster) -> Properties:
         _connecting(cluster)
         | {
             "linger.ms": 0,
-            "message.max.bytes": MAX_RECORD_BYTES,
             "retry.backoff.ms": 20,
         }
         | user
-        | {"partitioner": "murmur2_random", "enable.idempotence": True, "acks": "all"}
+        | {
+            "partitioner": "murmur2_random",
+            "enable.idempotence": True,
+            "acks": "all",
+            # Topics say what is too large: a client that refuses what they take would stick.
+            "message.max.bytes": MAX_RECORD_BYTES,
+        }
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError
@@ -13,15 +13,13 @@ from consumers.forwarding import DEAD_LETTERS
 from consumers.topology import Processor, Topology
 from smartblood.errors import Fatal
 from smartblood.kafka.assignment import Assignment
-from smartblood.kafka.client import Cluster, admin, group_consumer
+from smartblood.kafka.batches import RECORD_BYTES_DEFAULT
+from smartblood.kafka.client import OUR_RECORD_BYTES_MAX, Cluster, admin, group_consumer
 from smartblood.kafka.follower import Follower
 from smartblood.kafka.offsets import Offsets
 from smartblood.kafka.restore import StoreReader
 from smartblood.kafka.topics import largest_record
 from smartblood.kafka.transactions import Transactions
-
-RECORD_BYTES_DEFAULT = 1_048_588
-"""What a broker takes unless it was told otherwise."""
 
 CLOSE_S = 4.0
 """Closing is waited for so long; a broker that doesn't answer must not hold up a stop."""
@@ -45,14 +43,14 @@ class Clients:
     ----------
     n_partitions : int
         Of each source.
-    dead_letter_bytes_max : int
-        The largest record that the topic of dead letters takes.
+    bytes_max : mapping of str to int
+        The largest record that a topic takes, for each topic that is written.
     consumer, transactions, follower, store_reader, assignment
         See their classes.
     """
 
     n_partitions: int
-    dead_letter_bytes_max: int
+    bytes_max: Mapping[str, int]
     consumer: Consumer
     transactions: Transactions
     follower: Follower
@@ -82,6 +80,7 @@ class Clients:
         topology, on_error = processor.topology, callbacks.on_error
         offsets = Offsets(cluster)
         n_partitions = _partitions(offsets, topology)
+        bytes_max = _sizes(cluster, topology)
         follower = Follower(cluster, topology.name, topology.followed, processor.follow, offsets, on_error)
         store_reader = (
             StoreReader(cluster, topology.name, topology.store, processor.restore, on_error) if topology.store else None
@@ -89,9 +88,17 @@ class Clients:
         consumer = group_consumer(cluster, topology.name, on_error, callbacks.on_stats)
         return cls(
             n_partitions,
-            largest_record(admin(cluster), cluster.topic(DEAD_LETTERS), RECORD_BYTES_DEFAULT),
+            bytes_max,
             consumer,
-            Transactions(cluster, topology.name, slot, log, n_turns=n_turns, beat=callbacks.beat),
+            Transactions(
+                cluster,
+                topology.name,
+                slot,
+                log,
+                n_turns=n_turns,
+                beat=callbacks.beat,
+                batch_bytes_max=min(bytes_max.values()),
+            ),
             follower,
             store_reader,
             Assignment(cluster, consumer, processor, offsets, store_reader, log, callbacks.probe),
@@ -109,6 +116,22 @@ class Clients:
         if self.store_reader is not None:
             self.store_reader.close()
         self.follower.close()
+
+
+def _sizes(cluster: Cluster, topology: Topology) -> dict[str, int]:
+    """Return the largest record that each topic takes which the processor may write, or send strays on in.
+
+    Raises
+    ------
+    Retryable
+        If the brokers don't answer.
+    """
+    written = {*topology.sinks, *([topology.store] if topology.store else []), DEAD_LETTERS}
+    client = admin(cluster)
+    return {
+        topic: min(largest_record(client, cluster.topic(topic), RECORD_BYTES_DEFAULT), OUR_RECORD_BYTES_MAX)
+        for topic in sorted(written | set(topology.sources if topology.forwards else ()))
+    }
 
 
 def _partitions(offsets: Offsets, topology: Topology) -> int:

@@ -86,11 +86,6 @@ class Gauges:
         self._refused_and_forwarded(items)
         self._latency(items, outputs)
 
-    def own_failures(self, topics: Sequence[str]) -> None:
-        """Note records that made our own code fail."""
-        for topic in topics:
-            metrics.OWN_FAILURES.labels(self._name, topic).inc()
-
     def followed_refused(self, n_records: int) -> None:
         """Note records of followed topics that could not be read."""
         metrics.REFUSED.labels(self._name, "followed", "undecodable").inc(n_records)

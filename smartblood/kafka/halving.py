@@ -1,39 +1,75 @@
-"""Finding the record that makes our own code fail, and knowing when to stop: pure.
+"""Finding the record that can't be answered, and knowing when to stop: pure.
 
 A record that makes a processor fail must not stop the others; a bad release must not drain a topic into the dead
 letters. So the culprit is found by halving and refused, and above a limit of such failures the process stops.
+
+A record whose answer is larger than a topic takes is found in the same way. It is the record that is at fault then,
+and however many of them there are, they stop nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from consumers.topology import Batch, Input, Processor
 from schemas.records import Output
 from smartblood.errors import Fatal
-from smartblood.kafka.batches import PASSED_ON
+from smartblood.kafka.batches import PASSED_ON, Item, own_failure
+from smartblood.kafka.sizes import TooLarge
 
 Followed = Mapping[str, Mapping[int, int]]
+Checked = Callable[[list[Output]], list[Output]]
 
 
 class Culprit(NamedTuple):
-    """A record that made our own code fail, and how."""
+    """A record that could not be answered: its place among the inputs, and why."""
 
+    place: int
     item: Input
     error: Exception
 
 
 class Answer(NamedTuple):
-    """What a processor wrote in answer to a batch, and the records that it could not answer."""
+    """What a processor wrote in answer to the first ``n_taken`` inputs, and those of them that it could not answer."""
 
     outputs: list[Output]
     culprits: list[Culprit]
+    n_taken: int
 
 
-def answer(processor: Processor, inputs: Sequence[Input], followed: Followed, *, n_culprits_max: int) -> Answer:
-    """Let a processor answer a batch without the records that make it fail.
+def answered(
+    processor: Processor, items: Sequence[Item], followed: Followed, *, n_culprits_max: int, checked: Checked
+) -> tuple[list[Output], list[Item]]:
+    """Let a processor answer the inputs among ``items``; see ``answer``.
+
+    Returns
+    -------
+    list of Output
+        What it wrote.
+    list of Item
+        The items that were taken, from the first on; those that it could not answer as refused.
+    """
+    places = [place for place, item in enumerate(items) if item.is_input]
+    inputs = [Input(items[place].record, items[place].event) for place in places]
+    found = answer(processor, inputs, followed, n_culprits_max=n_culprits_max, checked=checked)
+    taken = list(items[: places[found.n_taken]] if found.n_taken < len(places) else items)
+    for place, item, error in found.culprits:
+        refused = error if isinstance(error, TooLarge) else own_failure(error)
+        taken[places[place]] = Item(item.record, error=refused, ours=refused is not error)
+    return found.outputs, taken
+
+
+def answer(
+    processor: Processor,
+    inputs: Sequence[Input],
+    followed: Followed,
+    *,
+    n_culprits_max: int,
+    checked: Checked = lambda outputs: outputs,
+) -> Answer:
+    """Let a processor answer a batch without the records that make it fail, or whose answers are too large.
 
     The shortest beginning of the batch that fails ends in a culprit. Beginnings, not halves by themselves, since what
     a record does may depend on those before it. Changes that a failed try staged are dropped before the next.
@@ -47,40 +83,49 @@ def answer(processor: Processor, inputs: Sequence[Input], followed: Followed, *,
     followed : mapping
         Next offsets of followed topics.
     n_culprits_max : int
-        How many culprits may be found.
+        How many records may make it fail. Once so many are found whose answers are too large, only what lies before
+        the last of them is answered, so that a batch full of them doesn't take for ever.
+    checked : callable
+        Returns what the processor wrote, or raises ``TooLarge``.
 
     Raises
     ------
     Fatal
         If more records fail.
     """
-    left = list(inputs)
+
+    def tried(places: Sequence[int]) -> tuple[list[Output], Exception | None]:
+        return _tried(processor, [inputs[place] for place in places], followed, checked)
+
+    left, n_taken = list(range(len(inputs))), len(inputs)
     culprits: list[Culprit] = []
     while True:
-        outputs, error = _tried(processor, left, followed)
+        outputs, error = tried(left)
         if error is None:
-            return Answer(outputs, culprits)
-        if len(culprits) >= n_culprits_max:
+            return Answer(outputs, [culprit for culprit in culprits if culprit.place < n_taken], n_taken)
+        number, reason = _first_failing(tried, left, error)
+        culprits.append(Culprit(left[number], inputs[left.pop(number)], reason))
+        n_too_large = sum(isinstance(culprit.error, TooLarge) for culprit in culprits)
+        if len(culprits) - n_too_large > n_culprits_max:
             message = (
                 f"{processor.topology.name} fails on more than {n_culprits_max} records of one batch: "
-                f"{type(error).__name__}; see the dead letters, and go back to the release before this one"
+                f"{type(reason).__name__}; see the dead letters, and go back to the release before this one"
             )
-            raise Fatal(message) from error
-        place, reason = _first_failing(processor, left, followed, error)
-        culprits.append(Culprit(left.pop(place), reason))
+            raise Fatal(message) from reason
+        if n_too_large >= n_culprits_max and number < len(left):
+            n_taken, left = left[number], left[:number]
 
 
 def _first_failing(
-    processor: Processor,
-    inputs: Sequence[Input],
-    followed: Followed,
+    tried: Callable[[Sequence[int]], tuple[list[Output], Exception | None]],
+    left: Sequence[int],
     error: Exception,
 ) -> tuple[int, Exception]:
     """Return the place of the last record of the shortest beginning that fails, and how it fails."""
-    passes, fails = 0, len(inputs)
+    passes, fails = 0, len(left)
     while fails - passes > 1:
         middle = (passes + fails) // 2
-        _, found = _tried(processor, inputs[:middle], followed)
+        _, found = tried(left[:middle])
         if found is None:
             passes = middle
         else:
@@ -92,12 +137,13 @@ def _tried(
     processor: Processor,
     inputs: Sequence[Input],
     followed: Followed,
+    checked: Checked,
 ) -> tuple[list[Output], Exception | None]:
     processor.drop()
     if not inputs:
         return [], None
     try:
-        return processor.process(Batch(inputs, followed)), None
+        return checked(processor.process(Batch(inputs, followed))), None
     except PASSED_ON:
         raise
     except Exception as error:  # noqa: BLE001 - the one place that finds failures of ours; they are limited

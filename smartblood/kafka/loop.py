@@ -22,8 +22,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-from consumers.topology import Input, Processor
-from schemas.records import Output, Record
+from consumers.topology import Processor
+from schemas.records import Record
 from smartblood import logs
 from smartblood.errors import Fatal, Retryable
 from smartblood.kafka.alarms import Alarms
@@ -36,13 +36,12 @@ from smartblood.kafka.batches import (
     in_order,
     look_at,
     next_offsets,
-    own_failure,
 )
 from smartblood.kafka.client import Cluster, drain, sorted_out
 from smartblood.kafka.clients import Callbacks, Clients
 from smartblood.kafka.faults import FORBIDDEN
 from smartblood.kafka.gauges import Gauges
-from smartblood.kafka.halving import Answer, FailureLimit, Followed, answer
+from smartblood.kafka.halving import answered
 from smartblood.kafka.offsets import translated
 from smartblood.kafka.patience import Patience
 from smartblood.kafka.stuck import StuckDetector
@@ -122,7 +121,7 @@ class Loop:
                 self._log,
                 n_turns=self._tuning.n_turns,
             )
-            self._writing = Writing(self._topology, self._cluster.prefix, self._clients.dead_letter_bytes_max)
+            self._writing = Writing(self._topology, self._cluster.prefix, self._clients.bytes_max)
         return self._clients
 
     def _guarded_turn(self) -> None:
@@ -155,10 +154,11 @@ class Loop:
         self._in_hand = in_order(active, self._topology)
         if self._in_hand:
             self._probe("fetched")
-        items = [look_at(self._processor, record, clients.n_partitions) for record in self._in_hand]
+        looked_at = (look_at(self._processor, record, clients.n_partitions) for record in self._in_hand)
+        items = [self._writing.way_home(item) for item in looked_at]
         while items and not self._patience.stopped:
             n_taken = cut(items, self._pace.limit)
-            self._transact(clients, items[:n_taken], metadata)
+            n_taken = self._transact(clients, items[:n_taken], metadata)
             items, self._in_hand = items[n_taken:], self._in_hand[n_taken:]
             self._patience.succeeded()
         if not active:
@@ -175,13 +175,21 @@ class Loop:
                 on_lost=clients.assignment.on_revoke,
             )
 
-    def _transact(self, clients: Clients, items: Sequence[Item], metadata: Any) -> None:  # noqa: ANN401 - librdkafka's
-        """Answer some items in one transaction."""
+    def _transact(self, clients: Clients, items: Sequence[Item], metadata: Any) -> int:  # noqa: ANN401 - librdkafka's
+        """Answer some items in one transaction; return how many were taken, from the first on."""
         self._stuck.beat()
         stages = self._gauges.batch(len(items))
         clients.follower.catch_up(self._tuning.follow_s, self._patience.beat)
         stages.done("follow")
-        outputs, failures, found = self._answered(items, clients.follower.next_offsets())
+        answers, items = answered(
+            self._processor,
+            items,
+            clients.follower.next_offsets(),
+            n_culprits_max=self._failures.run_max,
+            checked=self._writing.checked,
+        )
+        outputs = [*answers, *self._writing.besides(items)]
+        failures = self._failures.after([item.ours for item in items])
         stages.done("process")
         self._probe("answered")
         clients.transactions.begin()
@@ -202,26 +210,8 @@ class Loop:
         stages.done("commit")
         self._pace.note(sum(item.work for item in items), stages.seconds("process"))
         self._gauges.committed(items, outputs, offsets, stages)
-        self._gauges.own_failures([culprit.item.record.topic for culprit in found.culprits])
-        self._alarms.of_batch(items, found.culprits)
-
-    def _answered(self, items: Sequence[Item], followed: Followed) -> tuple[list[Output], FailureLimit, Answer]:
-        """Let the processor answer; return all that is to be written, and the count of our own failures after it."""
-        inputs = [Input(item.record, item.event) for item in items if item.is_input]
-        found = answer(
-            self._processor,
-            inputs,
-            followed,
-            n_culprits_max=self._failures.run_max,
-        )
-        outputs = [*self._writing.checked(found.outputs), *self._writing.besides(items)]
-        outputs.extend(
-            self._writing.dead_letter(culprit.item.record, own_failure(culprit.error).reason)
-            for culprit in found.culprits
-        )
-        culprits = {culprit.item.record for culprit in found.culprits}
-        failures = self._failures.after([item.ours or (bool(culprits) and item.record in culprits) for item in items])
-        return outputs, failures, found
+        self._alarms.of_batch(items)
+        return len(items)
 
     def _rewind(self, error: Exception) -> None:
         """Abort what is open, throw away what the batch in hand touched, and go back to before it.

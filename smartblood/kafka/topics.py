@@ -130,10 +130,16 @@ def check(settings: TopicSettings) -> list[Difference]:
 
 
 def largest_record(client: AdminClient, topic: str, otherwise: int) -> int:
-    """Return the most bytes that a topic takes for a record; ``otherwise`` where the cluster doesn't tell us."""
+    """Return the most bytes that a topic takes for a record; ``otherwise`` where the cluster may not tell us.
+
+    Raises
+    ------
+    Retryable
+        If it doesn't answer.
+    """
     try:
         return int(_configs(client, [topic])[topic]["max.message.bytes"])
-    except (Fatal, Retryable, KeyError, ValueError):
+    except (Fatal, KeyError, ValueError):
         return otherwise
 
 

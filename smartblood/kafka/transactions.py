@@ -27,7 +27,7 @@ from schemas.records import Output
 from smartblood import metrics
 from smartblood.errors import Fatal, Retryable
 from smartblood.kafka.aside import Aside
-from smartblood.kafka.client import Cluster, error_of, transactional_producer
+from smartblood.kafka.client import BATCH_BYTES, Cluster, error_of, transactional_producer
 from smartblood.kafka.faults import DISCONNECTED, FENCED, Fault, TransactionFailed, fault_of
 from smartblood.kafka.offsets import Place
 
@@ -79,6 +79,8 @@ class Transactions:
         Seconds for one try of a call; above which a call took unusually long; for all tries of a call.
     beat : callable
         Called between tries: still alive, only waiting. It may raise ``Retryable`` where there is no time to wait.
+    batch_bytes_max : int
+        What every topic takes that is written.
     """
 
     def __init__(  # noqa: PLR0913 - the times have defaults and belong together
@@ -93,12 +95,14 @@ class Transactions:
         slow_s: float = 1.0,
         patience_s: float = 30.0,
         beat: Callable[[], None] = lambda: None,
+        batch_bytes_max: int = BATCH_BYTES,
     ) -> None:
         self._cluster = cluster
         self._name = name
         self._log = log
         self._call_s, self._slow_s, self._patience_s = call_s, slow_s, patience_s
         self._beat = beat
+        self._batch_bytes_max = batch_bytes_max
         self._turns = [_Turn(cluster.transactional_id(name, slot, turn)) for turn in range(n_turns)]
         self._turn = self._turns[-1]
         self._open = False
@@ -221,7 +225,9 @@ class Transactions:
     def _renew(self, turn: _Turn) -> None:
         reason, had_one = turn.doubt or "new", turn.producer is not None
         _discard(turn)
-        turn.producer = transactional_producer(self._cluster, turn.transactional_id, turn.on_error)
+        turn.producer = transactional_producer(
+            self._cluster, turn.transactional_id, turn.on_error, self._batch_bytes_max
+        )
         try:
             self._call(turn, "init", lambda producer, wait_s: producer.init_transactions(wait_s))
         except (Retryable, Fatal):

@@ -31,7 +31,7 @@ def test_a_flood_of_refused_records_is_one_line_a_second_that_counts_them(out) -
     refused = Item(RECORD, error=InvalidRecord("item 60 is bad", kind="range"))
     for tenth in range(25):
         now[0] = tenth / 10
-        alarms.of_batch([refused] * 4, [])
+        alarms.of_batch([refused] * 4)
         alarms.tell()
     lines = said(out)
     assert [line["n_records"] for line in lines] == [4, 40, 40]
@@ -42,7 +42,7 @@ def test_a_flood_of_refused_records_is_one_line_a_second_that_counts_them(out) -
 
 def test_strays_say_where_they_lay_and_where_they_belong(out) -> None:
     alarms = Alarms(logs.logger())
-    alarms.of_batch([Item(RECORD), Item(RECORD, home=5)], [])
+    alarms.of_batch([Item(RECORD), Item(RECORD, home=5)])
     alarms.tell()
     (line,) = said(out)
     assert (line["partition"], line["to_partition"], line["n_records"]) == (3, 5, 1)
@@ -50,7 +50,7 @@ def test_strays_say_where_they_lay_and_where_they_belong(out) -> None:
 
 def test_all_quiet_is_no_line(out) -> None:
     alarms = Alarms(logs.logger())
-    alarms.of_batch([Item(RECORD)], [])
+    alarms.of_batch([Item(RECORD)])
     alarms.of_followed([])
     alarms.tell()
     assert said(out) == []

@@ -135,7 +135,7 @@ def test_what_is_not_about_one_record_is_passed_on(error: type[Exception]) -> No
 
 
 def test_a_dead_letter_larger_than_the_broker_takes_leaves_the_value_out_and_says_so() -> None:
-    writing = Writing(TOPOLOGY, dead_letter_bytes_max=2000)
+    writing = Writing(TOPOLOGY, bytes_max={"dead-letters": 2000})
     assert writing.dead_letter(record("1", b"x" * 1000), "bad").value == b"x" * 1000
     letter = writing.dead_letter(record("1", b"x" * 2000), "bad")
     assert letter.value is None
