@@ -43,6 +43,11 @@ PRODUCERS_RECYCLED = Counter(
     "Producers made anew since a transaction's end was in doubt, by reason: slow, timeout, disconnect, fatal, fenced.",
     ["processor", "reason"],
 )
+UNSTABLE_OFFSETS = Counter(
+    "smartblood_unstable_offsets",
+    "Partition numbers that went on from the offsets before a transaction whose end was lost by the cluster.",
+    ["processor"],
+)
 EVENT_TO_COMMIT_SECONDS = Histogram(
     "smartblood_event_to_commit_seconds",
     "From a record's Kafka timestamp to the commit of its answer; at most 100 records a batch are looked at.",
@@ -101,7 +106,7 @@ RESTORE_SECONDS = Histogram(
 FOLLOWED = Counter("smartblood_records_followed", "Records of followed topics taken in.", ["processor", "topic"])
 STALENESS_SECONDS = Gauge(
     "smartblood_index_staleness_seconds",
-    "Seconds since what is followed was last known to be whole.",
+    "Seconds since all that was written to what is followed was last known to have been seen.",
     ["processor", "slot"],
     multiprocess_mode="livemostrecent",
 )

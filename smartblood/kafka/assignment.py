@@ -26,11 +26,10 @@ from consumers.topology import Processor
 from smartblood import metrics
 from smartblood.errors import Fatal
 from smartblood.kafka.client import Cluster, error_of
-from smartblood.kafka.faults import FORBIDDEN
+from smartblood.kafka.committed import Committed
 from smartblood.kafka.offsets import Offsets, Place
 from smartblood.kafka.restore import StoreReader
 
-STABLE_WAIT_S = 0.25
 SPLIT_PATIENCE_S = 60.0
 
 
@@ -60,7 +59,7 @@ class Assignment:
 
     Parameters
     ----------
-    cluster, consumer, offsets, store_reader
+    cluster, consumer, offsets, committed, store_reader
         The worker's clients; ``store_reader`` is None where the processor has no store.
     processor : Processor
         Whose memory is restored and revoked.
@@ -70,12 +69,13 @@ class Assignment:
         Told the name of each step.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - a worker's clients, and whom they serve
         self,
         cluster: Cluster,
         consumer: Consumer,
         processor: Processor,
         offsets: Offsets,
+        committed: Committed,
         store_reader: StoreReader | None,
         log: FilteringBoundLogger,
         probe: Callable[[str], None],
@@ -84,6 +84,7 @@ class Assignment:
         self._consumer = consumer
         self._processor = processor
         self._offsets = offsets
+        self._committed = committed
         self._store_reader = store_reader
         self._log = log
         self._probe = probe
@@ -176,6 +177,7 @@ class Assignment:
         for n in known:
             number = self._numbers[n]
             number.state, number.since, number.due = State.WAITING, time.monotonic(), 0.0
+            self._committed.forget(n)
 
     def _settle(self, waiting: Iterable[int]) -> None:
         """Begin to restore the numbers whose committed offsets are stable."""
@@ -186,7 +188,9 @@ class Assignment:
             number = self._numbers[n]
             if number.owned != sources:
                 self._check_split(number, now)
-            elif number.due <= now and self._find_starts(n, number):
+            elif number.due <= now:
+                if not self._find_starts(n, number):
+                    break  # the others' turn comes: a question without an answer takes its time
                 settled.append(n)
         store = self._processor.topology.store
         if not settled:
@@ -202,25 +206,13 @@ class Assignment:
 
     def _find_starts(self, n: int, number: _Number) -> bool:
         """Work out where a number goes on; False where a predecessor's offsets are still in flight."""
-        try:
-            asked = [self._at(topic, n) for topic in sorted(number.owned)]
-            committed = self._consumer.committed(asked, timeout=STABLE_WAIT_S)
-        except KafkaException as error:
-            said = error_of(error)
-            if said.code() in FORBIDDEN:
-                message = (
-                    f"Kafka refuses the offsets of {self._cluster.group(self._processor.topology.name)}: {said.str()}"
-                )
-                raise Fatal(message) from error
-            number.due = time.monotonic() + STABLE_WAIT_S
-            return False
-        if any(at.error is not None for at in committed):
-            number.due = time.monotonic() + STABLE_WAIT_S
+        committed = self._committed.offsets(n, number.owned)
+        if committed is None:
+            number.due = time.monotonic() + self._committed.next_in_s(n)
             return False
         number.starts = {}
-        for at in committed:
-            topic = self._cluster.contract_name(at.topic)
-            start = max(at.offset, number.floors.get(topic, -1))
+        for topic, offset in committed.items():
+            start = max(offset, number.floors.get(topic, -1))
             number.starts[topic] = start if start >= 0 else OFFSET_BEGINNING
         return True
 

@@ -153,11 +153,18 @@ def group_consumer(
     )
 
 
-def reader(cluster: Cluster, name: str, on_error: OnError, **properties: Any) -> Consumer:  # noqa: ANN401 - as librdkafka takes
+def reader(
+    cluster: Cluster,
+    name: str,
+    on_error: OnError,
+    *,
+    stable: bool = True,
+    **properties: Any,  # noqa: ANN401 - as librdkafka takes
+) -> Consumer:
     """Return a consumer that is assigned by hand and tells the ends of partitions; it joins and commits nothing.
 
     It carries the group id of ``name`` so that no further right has to be granted on the cluster. Underscores of
-    ``properties`` are dots.
+    ``properties`` are dots. Unless ``stable`` it sees what lies before a transaction that is still open.
     """
     given = {key.replace("_", "."): value for key, value in properties.items()}
     following = {
@@ -166,6 +173,7 @@ def reader(cluster: Cluster, name: str, on_error: OnError, **properties: Any) ->
         "fetch.max.bytes": 16_777_216,
     }
     own: Properties = {"enable.partition.eof": True, "group.protocol": "classic", "error_cb": on_error}
+    own |= {} if stable else {"isolation.level": "read_uncommitted"}
     user = {key: value for key, value in _of_user(cluster).items() if not key.startswith("group.")}
     return Consumer(_reading(cluster, name) | following | user | given | _for_correctness() | own, logger=_log())
 

@@ -15,11 +15,13 @@ from smartblood.errors import Fatal
 from smartblood.kafka.assignment import Assignment
 from smartblood.kafka.batches import RECORD_BYTES_DEFAULT
 from smartblood.kafka.client import OUR_RECORD_BYTES_MAX, Cluster, admin, group_consumer
+from smartblood.kafka.committed import Committed
 from smartblood.kafka.follower import Follower
 from smartblood.kafka.offsets import Offsets
 from smartblood.kafka.restore import StoreReader
 from smartblood.kafka.topics import largest_record
 from smartblood.kafka.transactions import Transactions
+from smartblood.kafka.tuning import Tuning
 
 CLOSE_S = 4.0
 """Closing is waited for so long; a broker that doesn't answer must not hold up a stop."""
@@ -45,7 +47,7 @@ class Clients:
         Of each source.
     bytes_max : mapping of str to int
         The largest record that a topic takes, for each topic that is written.
-    consumer, transactions, follower, store_reader, assignment
+    consumer, transactions, follower, store_reader, committed, assignment
         See their classes.
     """
 
@@ -55,6 +57,7 @@ class Clients:
     transactions: Transactions
     follower: Follower
     store_reader: StoreReader | None
+    committed: Committed
     assignment: Assignment
 
     @classmethod
@@ -66,7 +69,7 @@ class Clients:
         callbacks: Callbacks,
         log: FilteringBoundLogger,
         *,
-        n_turns: int,
+        tuning: Tuning,
     ) -> Clients:
         """Make them.
 
@@ -86,6 +89,7 @@ class Clients:
             StoreReader(cluster, topology.name, topology.store, processor.restore, on_error) if topology.store else None
         )
         consumer = group_consumer(cluster, topology.name, on_error, callbacks.on_stats)
+        committed = Committed(cluster, consumer, topology.name, tuning.unstable_s, log)
         return cls(
             n_partitions,
             bytes_max,
@@ -95,13 +99,14 @@ class Clients:
                 topology.name,
                 slot,
                 log,
-                n_turns=n_turns,
+                n_turns=tuning.n_turns,
                 beat=callbacks.beat,
                 batch_bytes_max=min(bytes_max.values()),
             ),
             follower,
             store_reader,
-            Assignment(cluster, consumer, processor, offsets, store_reader, log, callbacks.probe),
+            committed,
+            Assignment(cluster, consumer, processor, offsets, committed, store_reader, log, callbacks.probe),
         )
 
     def close(self) -> None:
@@ -113,6 +118,7 @@ class Clients:
     def _close(self) -> None:
         self.transactions.close()
         self.consumer.close()
+        self.committed.close()
         if self.store_reader is not None:
             self.store_reader.close()
         self.follower.close()

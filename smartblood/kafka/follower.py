@@ -58,7 +58,8 @@ class Follower:
         self._name = name
         self._take_in = take_in
         self._offsets = offsets
-        self._whole_at = self._asked_at = time.monotonic()
+        self._whole_at = time.monotonic()
+        self._ends: tuple[float, dict[Place, int]] | None = None
         self._targets: dict[Place, int] | None = None
         self._seen: dict[Place, int] = {
             (topic, number): 0 for topic in topics for number in range(offsets.n_partitions(topic))
@@ -72,7 +73,7 @@ class Follower:
 
     @property
     def staleness_s(self) -> float:
-        """Seconds since everything was last known to have been seen; 0 where nothing is followed."""
+        """Seconds since everything written was last known to have been seen; 0 where nothing is followed."""
         return time.monotonic() - self._whole_at if self._seen else 0.0
 
     def next_offsets(self) -> Mapping[str, Mapping[int, int]]:
@@ -110,12 +111,8 @@ class Follower:
 
     def refresh(self) -> None:
         """Take in what has come while nothing else is to be done, and now and then see whether that is all."""
-        if self.step() or time.monotonic() - max(self._whole_at, self._asked_at) < REFRESHED_EACH_S:
-            return
-        if self._seen:
-            self._asked_at = time.monotonic()
-            if self._reached(self._offsets.last_stable(self._seen)):
-                self._whole_at = self._asked_at
+        if not self.step():
+            self._look()
 
     def catch_up(self, patience_s: float, beat: Callable[[], None]) -> None:
         """See everything below the last stable offsets of this moment.
@@ -136,12 +133,24 @@ class Follower:
                 behind = sum(target - self._seen[place] for place, target in targets.items())
                 message = f"{self._name} is {behind} offsets behind what it follows after {patience_s:.0f} s"
                 raise Retryable(message)
-        self._whole_at = began
+        self._look()
 
     def close(self) -> None:
         """Let the client go."""
         if self._seen:
             self._consumer.close()
+
+    def _look(self) -> None:
+        """Note the moment until which everything that was written is known to have been seen.
+
+        Written, not committed: what lies behind a transaction that nobody ends is missing, however far the last
+        stable offsets are reached.
+        """
+        now = time.monotonic()
+        if self._ends is not None and self._reached(self._ends[1]):
+            self._whole_at, self._ends = self._ends[0], None
+        if self._seen and self._ends is None and now - self._whole_at >= REFRESHED_EACH_S:
+            self._ends = now, self._offsets.high_watermarks(self._seen)
 
     def _reached(self, targets: Mapping[Place, int]) -> bool:
         return all(self._seen[place] >= target for place, target in targets.items())

@@ -119,7 +119,7 @@ class Loop:
                 self._slot,
                 callbacks,
                 self._log,
-                n_turns=self._tuning.n_turns,
+                tuning=self._tuning,
             )
             self._writing = Writing(self._topology, self._cluster.prefix, self._clients.bytes_max)
         return self._clients

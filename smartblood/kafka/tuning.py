@@ -25,6 +25,9 @@ class Tuning:
         Producers used in turn.
     follow_s : float
         Longest wait for what is followed, seconds, before the batch is tried again.
+    unstable_s : float
+        How long committed offsets may wait for a transaction's end, seconds, before those from before it hold. A
+        coordinator ends what is left open after the 20 s that our transactions may take, and looks every 10 s.
     stuck_s : float
         Longest time for one step before the process is ended, seconds.
     backoff_s_max : float
@@ -39,6 +42,7 @@ class Tuning:
     poll_s: float = 0.05
     n_turns: int = 3
     follow_s: float = 30.0
+    unstable_s: float = 60.0
     stuck_s: float = 120.0
     backoff_s_max: float = 5.0
     failures: FailureLimit = field(default_factory=FailureLimit)

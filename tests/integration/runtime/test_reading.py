@@ -14,6 +14,7 @@ from consumers.forwarding import home_partition
 from schemas.records import Output, Record
 from smartblood import logs
 from smartblood.errors import Retryable
+from smartblood.kafka import follower as following
 from smartblood.kafka.behind import Behind
 from smartblood.kafka.client import Cluster, plain_producer
 from smartblood.kafka.follower import Follower
@@ -89,6 +90,34 @@ def test_a_caught_up_follower_has_seen_all_that_could_be_read_and_nothing_uncomm
     seen = follower.next_offsets()["donor-states"]
     assert all(record.offset < seen[record.partition] for record in followed)
     assert len(seen) == N_PARTITIONS
+
+
+def test_a_follower_that_an_open_transaction_holds_up_grows_stale(
+    world: World, transactions: Transactions, follower: Follower, monkeypatch
+) -> None:
+    monkeypatch.setattr(following, "REFRESHED_EACH_S", 0.2)
+    wait_until(follower.begin)
+
+    def staleness_s(after_s: float) -> float:
+        until = time.monotonic() + after_s
+        while time.monotonic() < until:
+            follower.refresh()
+            time.sleep(0.02)
+        return follower.staleness_s
+
+    transactions.begin()
+    transactions.produce(states(0, 5))
+    transactions.commit()
+    wait_until(lambda: nothing_open(world))
+    assert staleness_s(2) < 1
+    transactions.begin()
+    transactions.produce(states(5, 5))
+    wait_until(lambda: not nothing_open(world))
+    staleness_s(1)
+    assert staleness_s(2) > 2, "what was written is not seen, though all that is stable is"
+    transactions.abort()
+    wait_until(lambda: nothing_open(world))
+    assert staleness_s(2) < 1
 
 
 def test_a_follower_begins_at_the_beginning_and_says_when_it_is_whole(

@@ -118,6 +118,7 @@ def main() -> int:
     parser.add_argument("--protocol", default="consumer")
     parser.add_argument("--records-max", type=int, default=2000)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--unstable-s", type=float, default=60.0)
     given = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)
     logs.configure("console")
@@ -125,7 +126,12 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     cluster = Cluster(given.bootstrap, given.prefix, {"group.protocol": given.protocol})
-    tuning = Tuning(records_max=given.records_max, n_turns=given.turns, failures=FailureLimit(run_max=5))
+    tuning = Tuning(
+        records_max=given.records_max,
+        n_turns=given.turns,
+        unstable_s=given.unstable_s,
+        failures=FailureLimit(run_max=5),
+    )
     try:
         Loop(Counting(), cluster, given.slot, tuning=tuning, probe=killer(given.die_at, given.after)).run(stop)
     except Fatal as error:
