@@ -88,6 +88,18 @@ def test_lists_are_those_of_the_oracle():
     assert n_offers > 150
 
 
+def test_answers_are_encoded_as_fastavro_would():
+    world, codec = World(*donors()), Codec()
+    for topic, event in events():
+        request_id = event["request"]["request_id"] if "request" in event else event["request_id"]
+        world.driver.send(topic, str(request_id), event)
+    world.driver.run(batch_size=7)
+    for topic in ("matches", "match-previews"):
+        values = [record.value for record in world.driver.records(topic)]
+        assert values
+        assert [codec.encode(topic, codec.decode(topic, value)) for value in values] == values
+
+
 class Registry:
     """A schema registry double: an id for the newest schema, and one for a version without some fields."""
 
