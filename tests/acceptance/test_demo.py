@@ -19,8 +19,18 @@ def demo(*arguments, **settings):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SMARTBLOOD_")}
     command = [sys.executable, "-m", "smartblood", "demo", *SMALL, *arguments]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment | settings
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment | settings,
+        preexec_fn=heed_ctrl_c,
     )
+
+
+def heed_ctrl_c():
+    """As in a terminal: whatever a shell started in the background inherits that it is to ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_it_ends_by_itself_with_a_summary():
