@@ -24,7 +24,7 @@ def demo(*arguments, **settings):
         stderr=subprocess.PIPE,
         text=True,
         env=environment | settings,
-        preexec_fn=heed_ctrl_c,
+        preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - it takes no lock
     )
 
 
