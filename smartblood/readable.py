@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,7 +17,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def readable(topic: str, event: Event) -> dict[str, Any]:
     """Return an event of ``topic`` with texts that JSON can hold.
 
-    What no calendar has (before year 1, after 9999) stays the number that it is.
+    What no calendar has (before year 1, after 9999) stays the number that it is; NaN and infinity, which JSON doesn't
+    have, become null.
     """
     schema = latest_schema(topic).load()
     shown = _shown(event, schema, {})
@@ -73,6 +75,10 @@ def _as_it_is(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def _day_text(day: int) -> str | int:
     try:
         return date.fromordinal(day + date(1970, 1, 1).toordinal()).isoformat()
@@ -86,3 +92,4 @@ def _base64(data: bytes) -> str:
 
 _CONTAINERS: dict[str, Callable[[Any, Any, dict[str, Any]], Any]] = {"record": _record, "array": _array, "map": _map}
 _SCALARS: dict[str, Callable[[Any], Any]] = {"timestamp-micros": instant_text, "date": _day_text, "bytes": _base64}
+_SCALARS |= {"float": _number, "double": _number}

@@ -11,6 +11,7 @@ from consumers.donor_state.donor import Donor
 from consumers.donor_state.erasure import erase
 from consumers.forwarding import is_left_behind
 from consumers.topology import Batch, Input, Topology
+from consumers.validation import LAST_INSTANT
 from schemas.codec import Codec
 from schemas.errors import InvalidRecord
 from schemas.identifiers import derived_event_id
@@ -18,7 +19,6 @@ from schemas.records import Event, Output, Record
 
 PROFILES, DONATIONS, RESPONSES, STORE = "donor-registered", "donation-recorded", "donor-responded", "donor-states"
 SOURCE = {topic: number for number, topic in enumerate((PROFILES, DONATIONS, RESPONSES))}
-LAST_INSTANT = 2**62
 DAY_US = 86_400_000_000
 
 TOPOLOGY = Topology(

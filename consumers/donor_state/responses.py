@@ -28,12 +28,12 @@ from consumers.donor_state.donor import (
 from schemas.records import Event
 
 DAY_US = 86_400_000_000
-ASKED_US = 37 * DAY_US
-"""How long before the latest known of a donor a response still says that the donor was asked: the 7 days of the
-contract, and 30 within which events may be late."""
-
 REQUEST_SPAN_US = 97 * DAY_US
 """The longest span of the events about one request: 90 days until its ``required_by``, and 7 for what follows."""
+
+ASKED_US = REQUEST_SPAN_US + 30 * DAY_US
+"""How long before the latest known of a donor a response still says that the donor was asked: whoever is matched may
+lie so far behind the donor's events, where a backlog is worked off, and the 7 days of the contract count from there."""
 
 N_REQUESTS_MAX = 1_000
 N_WAVES_MAX = 255

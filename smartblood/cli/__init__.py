@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import click
 
-from smartblood import dot_env
+from smartblood import __version__, dot_env
 from smartblood.errors import Fatal, Retryable
 
 COULD_NOT_WORK = 3
@@ -74,7 +74,7 @@ def _show_variables(command: click.Command) -> None:
         "show_default": True,
     },
 )
-@click.version_option(package_name="smartblood-stream")
+@click.version_option(version=__version__)
 def smartblood() -> None:
     """Blood requests in, ranked and lawful donor matches out, exactly once, over Kafka.
 

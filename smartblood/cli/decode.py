@@ -46,7 +46,7 @@ def decode(topic: str, start: float | None, end: float | None, n_max: int | None
     """Print the records of TOPIC as JSON lines, committed ones only.
 
     TOPIC is a name of the contract, such as matches; the prefix is added. Instants and days are written by the
-    calendar. Dead letters are shown as they are, with their headers.
+    calendar, numbers that are none (NaN) as null. Dead letters are shown as they are, with their headers.
     """
     from smartblood.kafka.client import Cluster  # noqa: PLC0415 - quick help
     from smartblood.kafka.reader import read_span  # noqa: PLC0415
@@ -54,7 +54,7 @@ def decode(topic: str, start: float | None, end: float | None, n_max: int | None
 
     codec = codec_of(settings)
     for record in read_span(Cluster.of(settings), topic, start=start, end=end, n_max=n_max):
-        click.echo(json.dumps(shown(record, codec), ensure_ascii=False))
+        click.echo(json.dumps(shown(record, codec), ensure_ascii=False, allow_nan=False))
 
 
 def shown(record: Record, codec: Codec) -> dict[str, Any]:

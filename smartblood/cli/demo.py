@@ -44,7 +44,7 @@ from smartblood.settings import Settings
 @click.option(
     "--seed",
     default=1,
-    type=int,
+    type=click.IntRange(0),
     envvar="SMARTBLOOD_DEMO_SEED",
     show_envvar=True,
     help="The same seed, the same world.",

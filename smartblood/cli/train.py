@@ -18,6 +18,7 @@ ENDS_AT = 1_767_205_800_000_000
 @click.option(
     "--seed",
     default=4021,
+    type=click.IntRange(0),
     envvar="SMARTBLOOD_TRAIN_SEED",
     show_envvar=True,
     help="Of the world and the fit; another than those of worlds that are looked at.",

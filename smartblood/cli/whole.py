@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import click
 
@@ -141,9 +141,12 @@ def _await_ready(supervisor: Supervisor, stop: Stop) -> None:
 
 
 def without_password(url: str) -> str:
-    """Return ``url`` with its password left out."""
+    """Return ``url`` with its password left out, wherever it stands."""
     parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+    if parts.password is not None:
+        host = parts.netloc.rpartition("@")[2]
+        parts = parts._replace(netloc=f"{parts.username}:***@{host}")
+    query = [(name, "***" if "password" in name.lower() else value) for name, value in parse_qsl(parts.query)]
+    if any(value == "***" for _, value in query):
+        parts = parts._replace(query=urlencode(query, safe="*"))
+    return urlunsplit(parts)

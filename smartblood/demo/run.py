@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from producers.simulator import History, World, simulate
-from schemas.codec import Codec
 from schemas.records import Record
 from smartblood.demo import view
 from smartblood.demo.everything import everything_up
@@ -25,6 +24,7 @@ from smartblood.errors import Fatal, Retryable
 from smartblood.kafka.behind import Behind
 from smartblood.kafka.client import Cluster
 from smartblood.kafka.publisher import Publisher
+from smartblood.kafka.schema_registry import codec_of
 from smartblood.kafka.tail import Tail
 from smartblood.settings import Settings
 from smartblood.storage.counts import row_counts
@@ -82,7 +82,7 @@ def _show(plan: Plan, settings: Settings, addresses: dict[str, str], console: Co
     database_url = settings.database_url or addresses["database"]
     here = settings.changed(kafka_bootstrap_servers=addresses["kafka"], database_url=database_url)
     cluster, sight = Cluster.of(here), Sight(addresses["metrics"])
-    codec = Codec()
+    codec = codec_of(here)
     # One publisher for all, as upstream services have: a new one needs half a second before its first record is there.
     with Tail(cluster, ["dead-letters"]) as letters, Publisher(cluster, codec, linger_ms=0) as publisher:
         with _progress(console) as progress:

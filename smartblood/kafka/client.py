@@ -7,17 +7,15 @@ stands on: those win over the user's.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from schemas.records import Headers, Record
 from smartblood import logs
 from smartblood.errors import Fatal
-from smartblood.kafka.faults import FORBIDDEN
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 """The largest record that our producers try to send, before compression; topics have limits of their own."""
@@ -141,7 +139,8 @@ def group_consumer(
         if cluster.classic
         else {"group.protocol": "consumer", "group.remote.assignor": "range"}
     )
-    return Consumer(
+    return _made(
+        Consumer,
         _reading(cluster, name)
         | {"max.poll.interval.ms": 120_000}
         | ({"fetch.min.bytes": BULK_BYTES_MIN, "fetch.wait.max.ms": BULK_WAIT_MS} if in_bulk else {})
@@ -149,7 +148,6 @@ def group_consumer(
         | _for_correctness()
         | group
         | {"error_cb": on_error, "stats_cb": on_stats, "statistics.interval.ms": 5_000},
-        logger=_log(),
     )
 
 
@@ -175,7 +173,7 @@ def reader(
     own: Properties = {"enable.partition.eof": True, "group.protocol": "classic", "error_cb": on_error}
     own |= {} if stable else {"isolation.level": "read_uncommitted"}
     user = {key: value for key, value in _of_user(cluster).items() if not key.startswith("group.")}
-    return Consumer(_reading(cluster, name) | following | user | given | _for_correctness() | own, logger=_log())
+    return _made(Consumer, _reading(cluster, name) | following | user | given | _for_correctness() | own)
 
 
 def transactional_producer(
@@ -186,90 +184,28 @@ def transactional_producer(
     No batch of several records becomes larger than ``batch_bytes_max``, which every topic that it writes takes.
     """
     producing = _producing(cluster)
-    return Producer(
+    return _made(
+        Producer,
         producing
         | {
-            "batch.size": min(int(producing.get("batch.size", BATCH_BYTES)), batch_bytes_max),
+            "batch.size": _at_most(batch_bytes_max, producing.get("batch.size", BATCH_BYTES)),
             "transactional.id": transactional_id,
             "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
             "error_cb": on_error,
         },
-        logger=_log(),
     )
 
 
 def plain_producer(cluster: Cluster, on_error: OnError, **properties: Any) -> Producer:  # noqa: ANN401 - as librdkafka takes
     """Return an idempotent producer without transactions, for whoever publishes from outside."""
     given = {key.replace("_", "."): value for key, value in properties.items()}
-    return Producer(_producing(cluster) | given | {"error_cb": on_error}, logger=_log())
+    return _made(Producer, _producing(cluster) | given | {"error_cb": on_error})
 
 
 def admin(cluster: Cluster) -> AdminClient:
     """Return an admin client."""
     user = {key: value for key, value in _of_user(cluster).items() if not key.startswith("group.")}
-    return AdminClient(_connecting(cluster) | user, logger=_log())
-
-
-def drain(consumer: Consumer, n_max: int, wait_s: float) -> list[Message]:
-    """Wait for a first record, then take what is there; error events are among the result.
-
-    Never ``consume(n, wait)``: it waits out its time unless n have come.
-    """
-    first = consumer.poll(wait_s)
-    if first is None:
-        return []
-    if n_max <= 1:
-        return [first]
-    return [first, *consumer.consume(n_max - 1, 0)]
-
-
-def record_of(message: Message, name: str) -> Record:
-    """Return a message as a record of the contract's topic ``name``."""
-    return Record(
-        name,
-        message.partition(),  # type: ignore[arg-type]  # only error events have none
-        message.offset(),  # type: ignore[arg-type]
-        message.timestamp()[1],
-        message.key(),
-        message.value(),
-        _headers(message),
-    )
-
-
-def sorted_out(messages: Iterable[Message], cluster: Cluster) -> tuple[list[Record], dict[tuple[str, int], int]]:
-    """Return the records among what a reader got, in order, and the next offset of each partition heard of.
-
-    The end of a partition, where a reader is told of it, counts as seen, though nothing may lie just before it.
-
-    Raises
-    ------
-    Fatal
-        If Kafka refuses to let us read, or the client can't go on.
-    """
-    records: list[Record] = []
-    seen: dict[tuple[str, int], int] = {}
-    names: dict[str, str] = {}
-    for message in messages:
-        topic, error = message.topic() or "", message.error()
-        name = names.get(topic) or names.setdefault(topic, cluster.contract_name(topic))
-        if error is None:
-            record = record_of(message, name)
-            records.append(record)
-            seen[name, record.partition] = record.offset + 1
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its name
-            seen[name, message.partition() or 0] = message.offset() or 0
-        elif error.fatal() or error.code() in FORBIDDEN:
-            text = f"Kafka refuses to let us read {topic}: {error.str()}: {_advice(error)}"
-            raise Fatal(text)
-        else:  # librdkafka goes on by itself
-            logs.logger().warning("reading is disturbed", topic=topic, said=error.str())
-    return records, seen
-
-
-def _advice(error: KafkaError) -> str:
-    if error.code() in FORBIDDEN:
-        return "grant the right, or set other credentials"
-    return "on brokers older than 4.3 set SMARTBLOOD_KAFKA_GROUP_PROTOCOL=classic"
+    return _made(AdminClient, _connecting(cluster) | user)
 
 
 def error_of(error: KafkaException) -> KafkaError:
@@ -278,16 +214,23 @@ def error_of(error: KafkaException) -> KafkaError:
     return found if isinstance(found, KafkaError) else KafkaError(KafkaError._FAIL, str(error))  # noqa: SLF001 - its name
 
 
-def _log() -> logs.ClientLog:
-    return logs.ClientLog(logs.logger())
+Client = TypeVar("Client", Consumer, Producer, AdminClient)
 
 
-def _headers(message: Message) -> Headers:
-    headers = message.headers()
-    if not headers:
-        return ()
-    pairs = headers.items() if isinstance(headers, dict) else headers
-    return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)
+def _made(kind: Callable[..., Client], properties: Properties) -> Client:
+    """Make a client.
+
+    Raises
+    ------
+    Fatal
+        If librdkafka doesn't take a property, or not beside the others: only the settings can be to blame.
+    """
+    try:
+        return kind(properties, logger=logs.ClientLog(logs.logger()))
+    except (KafkaException, TypeError, ValueError) as error:
+        said = error_of(error).str() if isinstance(error, KafkaException) else str(error)
+        message = f"SMARTBLOOD_KAFKA_…: {said}: see librdkafka's CONFIGURATION.md for what it takes"
+        raise Fatal(message) from error
 
 
 def _connecting(cluster: Cluster) -> Properties:
@@ -339,6 +282,14 @@ def _producing(cluster: Cluster) -> Properties:
             "message.max.bytes": MAX_RECORD_BYTES,
         }
     )
+
+
+def _at_most(limit: int, wanted: object) -> object:
+    """Return what is wanted, or the limit; what is no number is librdkafka's to refuse."""
+    try:
+        return min(int(str(wanted)), limit)
+    except ValueError:
+        return wanted
 
 
 def _of_user(cluster: Cluster) -> Properties:

@@ -18,7 +18,8 @@ from confluent_kafka import KafkaError, TopicPartition
 from schemas.records import Record
 from smartblood import metrics
 from smartblood.errors import Retryable
-from smartblood.kafka.client import Cluster, drain, reader, sorted_out
+from smartblood.kafka.client import Cluster, reader
+from smartblood.kafka.messages import drain, sorted_out
 from smartblood.kafka.offsets import Offsets, Place
 
 RECORDS_AT_ONCE = 10_000

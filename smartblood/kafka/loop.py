@@ -37,11 +37,12 @@ from smartblood.kafka.batches import (
     look_at,
     next_offsets,
 )
-from smartblood.kafka.client import Cluster, drain, sorted_out
+from smartblood.kafka.client import Cluster
 from smartblood.kafka.clients import Callbacks, Clients
 from smartblood.kafka.faults import FORBIDDEN
 from smartblood.kafka.gauges import Gauges
 from smartblood.kafka.halving import answered
+from smartblood.kafka.messages import drain, sorted_out
 from smartblood.kafka.offsets import translated
 from smartblood.kafka.patience import Patience
 from smartblood.kafka.stuck import StuckDetector

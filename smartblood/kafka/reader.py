@@ -9,7 +9,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.records import Record
 from smartblood.errors import Retryable
-from smartblood.kafka.client import Cluster, drain, reader, sorted_out
+from smartblood.kafka.client import Cluster, reader
+from smartblood.kafka.messages import drain, sorted_out
 from smartblood.kafka.offsets import Offsets, Place, translated
 
 RECORDS_AT_ONCE = 500

@@ -22,8 +22,9 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.records import Record
 from smartblood.errors import Fatal
-from smartblood.kafka.client import Cluster, admin, drain, error_of, group_consumer, sorted_out
+from smartblood.kafka.client import Cluster, admin, error_of, group_consumer
 from smartblood.kafka.faults import FORBIDDEN
+from smartblood.kafka.messages import drain, sorted_out
 from smartblood.kafka.offsets import Place, translated
 
 KEEPING_ALIVE_S = 0.1

@@ -17,7 +17,8 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from schemas.records import Record
 from smartblood import metrics
-from smartblood.kafka.client import Cluster, drain, reader, sorted_out
+from smartblood.kafka.client import Cluster, reader
+from smartblood.kafka.messages import drain, sorted_out
 
 RECORDS_AT_ONCE = 10_000
 

@@ -75,9 +75,12 @@ def engine_of(url: str) -> Engine:
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS_MAX,
         "application_name": "smartblood",
     }
+    ours = " ".join(f"-c {name}={value}" for name, value in options.items())
+    theirs = parsed.query.get("options", "")
     connect_args: dict[str, object] = {
-        "connect_timeout": CONNECT_WITHIN_S,
-        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        "connect_timeout": parsed.query.get("connect_timeout", CONNECT_WITHIN_S),
+        # Of two settings of one name the later holds: what somebody set in the URL is meant, a schema to work in too.
+        "options": " ".join([ours, *([theirs] if isinstance(theirs, str) else theirs)]).strip(),
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,

@@ -15,9 +15,10 @@ import pytest
 
 from schemas.records import Record
 from smartblood import metrics
-from smartblood.kafka.client import Cluster, drain, plain_producer, reader, sorted_out
+from smartblood.kafka.client import Cluster, plain_producer, reader
 from smartblood.kafka.follower import Follower
 from smartblood.kafka.loop import Loop
+from smartblood.kafka.messages import drain, sorted_out
 from smartblood.kafka.offsets import Offsets
 from smartblood.kafka.tuning import Tuning
 from tests.bench.report import median, print_table

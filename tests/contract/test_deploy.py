@@ -87,6 +87,12 @@ def test_prometheus_scrapes_each_processor_where_it_serves():
     assert set(scraped) == {f"{name}:{port}" for name in running}
 
 
+def test_kafka_writes_onto_its_volume():
+    kafka = COMPOSE["services"]["kafka"]
+    (volume,) = kafka["volumes"]
+    assert kafka["environment"]["KAFKA_LOG_DIRS"] == volume.partition(":")[2]
+
+
 def test_what_the_image_copies_is_there():
     for line in TEXTS["Dockerfile"].splitlines():
         if line.startswith("COPY "):

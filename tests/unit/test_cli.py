@@ -5,13 +5,19 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
 
 import click
 import pytest
 
 from smartblood import cli
 from smartblood.errors import Fatal, Retryable
+from smartblood.kafka import client
+from smartblood.kafka.client import Cluster
 
+ROOT = Path(__file__).parents[2]
 HEAVY = ("numba", "lightgbm", "pandas", "sklearn", "sqlalchemy", "confluent_kafka", "prometheus_client", "h3")
 
 
@@ -33,6 +39,45 @@ def test_every_command_says_what_it_does_and_every_flag_names_its_variable(path,
             shown = parameter.get_help_record(context)[1]
             assert parameter.help, (path, parameter.name)
             assert "env var: SMARTBLOOD_" in shown, (path, parameter.name)
+
+
+def test_the_version_is_that_of_the_package_also_where_it_is_not_installed(monkeypatch, capsys):
+    def not_installed(_):
+        raise metadata.PackageNotFoundError
+
+    monkeypatch.setattr(metadata, "version", not_installed)
+    assert cli.exit_code(["--version"]) == 0
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert capsys.readouterr().out.split()[-1] == stated
+
+
+@pytest.mark.parametrize("command", [["demo"], ["train", "donor_seeker_match"], ["simulate"]])
+def test_a_seed_below_zero_is_wrong_usage(command, capsys):
+    assert cli.exit_code([*command, "--seed", "-1"]) == 2
+    assert "--seed" in capsys.readouterr().err
+
+
+MAKERS = {
+    "group_consumer": ("matching", print, print),
+    "reader": ("matching", print),
+    "transactional_producer": ("x", print),
+    "plain_producer": (print,),
+    "admin": (),
+}
+NO_AUTHORITY = {"security.protocol": "ssl", "ssl.ca.location": "/nowhere"}
+
+
+@pytest.mark.parametrize(
+    ("make", "properties"),
+    [
+        *((make, properties) for make in MAKERS for properties in ({"foo": "1"}, NO_AUTHORITY)),
+        ("group_consumer", {"session.timeout.ms": "6000"}),
+        ("plain_producer", {"retries": "0"}),
+    ],
+)
+def test_a_property_that_the_client_refuses_is_fatal(make, properties):
+    with pytest.raises(Fatal, match="SMARTBLOOD_KAFKA_"):
+        getattr(client, make)(Cluster("127.0.0.1:9", properties=properties), *MAKERS[make])
 
 
 def test_help_imports_nothing_heavy():

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def test_every_event_can_be_shown_as_json(topic: str) -> None:
 
 def test_what_no_calendar_has_stays_a_number() -> None:
     assert instant_text(2**62) == 2**62
+
+
+def test_numbers_that_json_does_not_have_are_null() -> None:
+    example = json.loads((EXAMPLES / "donor-registered.v1.json").read_text("utf-8"))["event"]
+    for number in (math.nan, math.inf, -math.inf):
+        shown = readable("donor-registered", example | {"weight_kg": number})
+        assert json.loads(json.dumps(shown, allow_nan=False))["weight_kg"] is None
+    assert readable("donor-registered", example | {"weight_kg": 61.5})["weight_kg"] == 61.5
 
 
 def test_bytes_are_text_where_they_are_printable() -> None:

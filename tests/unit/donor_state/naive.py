@@ -148,7 +148,7 @@ class Naive:
         found = []
         for request_id in {one["request_id"] for one in self.responses}:
             latest = max((one for one in self.responses if one["request_id"] == request_id), key=stamp)
-            if latest["response"] != "EXPIRED" and latest["occurred_at"] >= self.latest_at - 37 * DAY:
+            if latest["response"] != "EXPIRED" and latest["occurred_at"] >= self.latest_at - 127 * DAY:
                 found.append((latest["occurred_at"], request_id))
         return [{"request_id": one, "responded_at": at} for at, one in sorted(found, reverse=True)]
 

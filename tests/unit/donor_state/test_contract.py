@@ -199,8 +199,8 @@ def test_asked_are_requests_whose_latest_response_isnt_expired() -> None:
     assert last_state(events[0])["asked"] == asked
     assert last_state(*events)["asked"] == []
     assert last_state(*events, response(START + DAY, 3, "NOTIFIED", wave=2))["asked"][0]["responded_at"] == START + DAY
-    assert last_state(events[0], donation(START + 37 * DAY, 9))["asked"] == asked
-    assert last_state(events[0], donation(START + 37 * DAY + 1, 9))["asked"] == []
+    assert last_state(events[0], donation(START + 127 * DAY, 9))["asked"] == asked
+    assert last_state(events[0], donation(START + 127 * DAY + 1, 9))["asked"] == []
 
 
 # Rates

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from consumers.recording.donors import donor_rows
+from consumers.recording.rows import ErasureRow
+from consumers.validation import LAST_INSTANT
 from features.priors import AVAILABILITY
+from features.rule_set import INDIA_2020
+from schemas.records import Record
+from smartblood.storage import statements as sql
 from tests.unit.donor_state.histories import (
     DAY,
     DAY_MS,
@@ -31,6 +37,17 @@ def test_a_null_erases_and_says_when() -> None:
         assert bytes.fromhex(secret.replace("-", "")) not in state["memory"]
     assert b"item" not in state["memory"]
     assert b"Kollam" not in state["memory"]
+
+
+def test_an_erasure_stamped_beyond_the_calendar_is_one_that_every_store_can_hold() -> None:
+    runner = Runner()
+    runner.each(profile(START, 1))
+    # microseconds where milliseconds belong
+    (state,) = runner.batch(erasure(START + DAY)._replace(timestamp_ms=START + DAY))
+    assert state["erased_at"] == state["last_erased_at"] == LAST_INSTANT
+    rows = donor_rows(Record("donor-states", 0, 1, 0, b"42", b""), state, INDIA_2020)
+    (erased,) = (row for row in rows if isinstance(row, ErasureRow))
+    assert sql.ERASURES.arguments([erased])
 
 
 def test_nothing_of_then_or_before_and_no_repeat_brings_a_donor_back() -> None:
