@@ -11,6 +11,10 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
+class ModelRefusedError(ValueError):
+    """A version of a model can't be used: {reason}."""
+
+
 class Scorer(Protocol):
     """A trained model behind its digest; how it was read is the registry's business."""
 

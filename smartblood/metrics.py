@@ -129,6 +129,13 @@ MODEL_VERSION = Gauge(
     multiprocess_mode="livemax",
 )
 
+MODELS_REFUSED = Gauge(
+    "smartblood_models_refused",
+    "1 for each version of a model that was released, and that a process can't use: it keeps the one before.",
+    ["model", "version"],
+    multiprocess_mode="livemax",
+)
+
 # Processors.
 
 SEEN_IDS_DROPPED = Counter(

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from smartblood.errors import Fatal
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
+    from prometheus_client import Gauge
+
+    from consumers.releases import Release
     from features.reach import ReachRules
+    from features.scoring import Scorer
+    from smartblood.storage.artefacts import Artefact
 
 LOOKED_AT_EACH_S = 1.0
 
@@ -51,24 +57,32 @@ def matching(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.loop import Loop  # noqa: PLC0415
     from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.logs import logger  # noqa: PLC0415
-    from smartblood.metrics import INDEX_BYTES, INDEX_DONORS, MODEL_VERSION  # noqa: PLC0415
-    from smartblood.registry import load_champion  # noqa: PLC0415
+    from smartblood.metrics import INDEX_BYTES, INDEX_DONORS, MODEL_VERSION, MODELS_REFUSED  # noqa: PLC0415
+    from smartblood.registry import load_champion, load_released  # noqa: PLC0415
 
-    scorer = load_champion(settings.models_dir, "donor_seeker_match")
+    models_dir, pinned = settings.models_dir, settings.models_map_sha256
+
+    def load(release: Release) -> Scorer:
+        return load_released(models_dir, release.model, release.version, release.sha256, pinned=pinned)
+
+    scorer = load_champion(models_dir, "donor_seeker_match", pinned=pinned)
     processor = Matching(
         codec_of(settings, patience_s=LOOP_PATIENCE_S),
         scorer,
         reach=reach_rules(settings),
         exploring=ExploringRules(share=settings.exploring_share),
+        load=load,
         timer=time.perf_counter,
     )
     processor.warm()
     log = logger(processor="matching", slot=slot)
-    MODEL_VERSION.labels(scorer.name, scorer.version, scorer.sha256, "champion").set(1)
+    versions, refused = Ones(MODEL_VERSION), Ones(MODELS_REFUSED)
 
     def look() -> None:
         INDEX_DONORS.labels("matching", slot).set(processor.index.n_donors)
         INDEX_BYTES.labels("matching", slot).set(processor.index.n_bytes)
+        versions.show((one.name, one.version, one.sha256, role) for one, role in processor.models.in_use())
+        refused.show((scorer.name, version) for version in processor.models.refused)
         while processor.alarms:
             log.warning("needs a look", what=processor.alarms.pop(0))
 
@@ -93,7 +107,34 @@ def recording(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.storage.recorder import Recorder  # noqa: PLC0415
 
-    return Recorder(settings, slot, codec=codec_of(settings, patience_s=LOOP_PATIENCE_S))
+    return Recorder(
+        settings,
+        slot,
+        codec=codec_of(settings, patience_s=LOOP_PATIENCE_S),
+        tell_artefacts=lambda: artefacts_there(settings),
+    )
+
+
+def artefacts_there(settings: Settings) -> Mapping[str, list[Artefact]]:
+    """Tell what artefacts of each model the manifest lists; none where there is no manifest that can be read."""
+    from smartblood.logs import logger  # noqa: PLC0415
+    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415
+    from smartblood.storage.artefacts import Artefact  # noqa: PLC0415
+
+    found: dict[str, list[Artefact]] = {}
+    try:
+        manifest = read_manifest(settings.models_dir, settings.models_map_sha256)
+    except Fatal as error:
+        logger(processor="recording").warning("model_artifacts stays as it is", why=str(error))
+        return found
+    for entry in manifest.entries:
+        metadata = {name: value for name, value in entry.as_json().items() if name not in {"name", "version", "file"}}
+        is_default = manifest.defaults.get(entry.name) == entry.version
+        as_of = int(entry.training_data.get("ends_at", 0))
+        found.setdefault(entry.name, []).append(
+            Artefact(entry.version, entry.sha256, entry.file, metadata, as_of, is_default)
+        )
+    return found
 
 
 MAKERS: dict[str, Callable[[Settings, str], Worker]] = {
@@ -113,6 +154,28 @@ class Growth:
         """Return by how much ``counts[name]`` grew since the last call."""
         before, self._seen[name] = self._seen.get(name, 0), counts.get(name, 0)
         return self._seen[name] - before
+
+
+class Ones:
+    """A gauge that is 1 for what there is, and 0 for what there was.
+
+    Parameters
+    ----------
+    gauge : Gauge
+    """
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._shown: set[tuple[str, ...]] = set()
+
+    def show(self, labels: Iterable[tuple[str, ...]]) -> None:
+        """Set 1 for each of ``labels``, and 0 for the others that were shown before."""
+        now = set(labels)
+        for gone in self._shown - now:
+            self._gauge.labels(*gone).set(0)
+        for one in now:
+            self._gauge.labels(*one).set(1)
+        self._shown |= now
 
 
 @dataclass(frozen=True, slots=True)

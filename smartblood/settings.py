@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     replication_factor: int = Field(default=1, ge=1, le=10)
     replay_horizon_days: int = Field(default=7, ge=1, le=365)
     models_dir: Path = MODELS_DIR
+    models_map_sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
     exploring_share: float = Field(default=0.05, ge=0, le=1)
     reach_rings_km: Distances = (5.0, 10.0, 20.0, 35.0, 50.0)
     reach_ring_km_critical: float = Field(default=35.0, gt=0, le=KM_MAX)

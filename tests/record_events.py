@@ -52,6 +52,8 @@ def matches_of(donors: list[int], **changes: Any) -> dict[str, Any]:
 
 def key_of(topic: str, of: dict[str, Any]) -> bytes:
     """The key under which an event lies."""
+    if topic == "model-released":
+        return f"{of['model']}/{of['version']}".encode()
     return str(of[KEYS[topic]]).encode()
 
 

@@ -21,6 +21,7 @@ from features.index import DonorIndex
 from features.reach import Found
 from features.reasons import reasons_for
 from features.rule_set import RuleSet
+from features.scoring import Scorer
 from features.vectors import MATCH_FEATURES
 from schemas.avro import END, NULL, array, bytes_, long, text
 from schemas.catalogue import latest_schema
@@ -45,13 +46,11 @@ _SCORES = np.dtype(
 )
 """A match from ``match_score`` to ``features``: all of one length, since small integers take one byte."""
 
-_EXPLORING = np.dtype(
-    [("is", "u1"), ("explored", "u1"), ("has", "u1"), ("propensity", "<f8"), ("no_shadow_scores", "u1")]
-)
-"""The end of a match: three unions."""
+_EXPLORING = np.dtype([("is", "u1"), ("explored", "u1"), ("has", "u1"), ("propensity", "<f8")])
+"""What follows the reasons of a match: two unions. After them come the scores of shadows, another one."""
 
 _PLACE = struct.Struct("<2d")
-_REACH = struct.Struct("<d")
+_REACH = _SCORE = struct.Struct("<d")
 _SYMBOLS = {
     field["name"]: {symbol: long(code) for code, symbol in enumerate(field["type"]["symbols"])}
     for field in latest_schema(MATCHES).load()["fields"]
@@ -73,28 +72,37 @@ class Answers:
         Says under which schema ids.
     index : DonorIndex
     rules : RuleSet
-    models : sequence of mapping
-        ``model``, ``version`` and ``sha256`` of the models that have a say.
     """
 
-    def __init__(self, codec: Codec, index: DonorIndex, rules: RuleSet, models: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, codec: Codec, index: DonorIndex, rules: RuleSet) -> None:
         self._codec = codec
         self._index = index
         self._frames: dict[str, bytes] = {}
         self._intervals_us = _intervals_us(rules)
-        of_models = [text(one["model"]) + text(one["version"]) + text(one["sha256"]) for one in models]
-        self._made_by = text(rules.version) + array(of_models)
+        self._rule_set_version = text(rules.version)
 
     def seen(self, offsets: Mapping[int, int]) -> bytes:
-        """Return the end that all answers of a batch share: by which rules and models, and which donor states."""
-        return self._made_by + array([long(partition) + long(n) for partition, n in sorted(offsets.items())])
+        """Return the end that all answers of a batch share: which donor states were seen."""
+        return array([long(partition) + long(n) for partition, n in sorted(offsets.items())])
 
-    def empty(self, asked: Asked, seen: bytes) -> bytes:
-        """Return the answer where nobody was looked for."""
-        return self._value(asked, None, [], asked.empty_because, seen)
+    def empty(self, asked: Asked, scorer: Scorer, seen: bytes) -> bytes:
+        """Return the answer where nobody was looked for; ``scorer`` would have scored them."""
+        return self._value(asked, None, [], asked.empty_because, self._made_by(scorer) + seen)
 
-    def matched(self, asked: Sequence[Asked], matched: Matched, seen: bytes) -> list[bytes]:
-        """Return the answers to requests that were matched, in their order."""
+    def matched(
+        self, asked: Sequence[Asked], answering: Sequence[Scorer], matched: Matched, seen: bytes
+    ) -> list[bytes]:
+        """Return the answers to requests that were matched, in their order.
+
+        Parameters
+        ----------
+        asked : sequence of Asked
+        answering : sequence of Scorer
+            For each request the version that scored its donors.
+        matched : Matched
+        seen : bytes
+            See ``seen``.
+        """
         offers = list(self._offers(asked, matched.offers))
         start = matched.offers.start.tolist()
         return [
@@ -103,13 +111,17 @@ class Answers:
                 found,
                 offers[start[i] : start[i + 1]],
                 None if start[i + 1] > start[i] else _nobody(one.request, found),
-                seen,
+                self._made_by(scorer) + seen,
             )
-            for i, (one, found) in enumerate(zip(asked, matched.found, strict=True))
+            for i, (one, scorer, found) in enumerate(zip(asked, answering, matched.found, strict=True))
         ]
 
+    def _made_by(self, scorer: Scorer) -> bytes:
+        """Return by which rules and models an answer was made."""
+        return self._rule_set_version + array([text(scorer.name) + text(scorer.version) + text(scorer.sha256)])
+
     def _value(
-        self, asked: Asked, found: Found | None, offers: list[bytes], empty_because: str | None, seen: bytes
+        self, asked: Asked, found: Found | None, offers: list[bytes], empty_because: str | None, end: bytes
     ) -> bytes:
         request, topic = asked.request, topic_of(asked)
         event_id = derived_event_id(topic, asked.answered.event_id)
@@ -133,7 +145,7 @@ class Answers:
                 *map(long, counts),
                 array(offers),
                 NULL if empty_because is None else SOME + text(empty_because),
-                seen,
+                end,
             )
         )
 
@@ -148,7 +160,7 @@ class Answers:
         """Yield all offers of a batch; columns are gathered for the whole batch at once."""
         columns, row = self._index.columns, offers.row
         rank = np.arange(len(row)) - np.repeat(offers.start[:-1], np.diff(offers.start)) + 1
-        scores, exploring = _scores(self._index, offers), _exploring(offers)
+        scores, exploring, shadows = _scores(self._index, offers), _exploring(offers), _shadows(offers)
         facts = zip(
             rank.tolist(),
             columns.donor_id[row].tolist(),
@@ -172,6 +184,7 @@ class Answers:
                     *said,
                     END,
                     exploring[i * n_exploring : (i + 1) * n_exploring],
+                    shadows[i] if shadows else NULL,
                 )
             )
 
@@ -225,6 +238,18 @@ def _exploring(offers: Offers) -> bytes:
     exploring["explored"] = offers.explored
     exploring["propensity"] = offers.propensity
     return exploring.tobytes()
+
+
+def _shadows(offers: Offers) -> list[bytes]:
+    """Return for each offer what the shadows say, as the union of null and an array; nothing where there are none."""
+    if not offers.shadows:
+        return []
+    heads = [text(scorer.name) + text(scorer.version) for scorer, _ in offers.shadows]
+    columns = [scores.tolist() for _, scores in offers.shadows]
+    return [
+        SOME + array([head + _SCORE.pack(score) for head, score in zip(heads, of_offer, strict=True)])
+        for of_offer in zip(*columns, strict=True)
+    ]
 
 
 def _id(event_id: str) -> bytes:

@@ -1,7 +1,4 @@
-"""Answers the requests of a batch: search, score, order, explore.
-
-All requests of a batch are scored in one call, since one row a call costs ten times as much as many rows a call.
-"""
+"""Answers the requests of a batch: search, score, order, explore."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.matching.asking import Asked
+from consumers.matching.runs import Runs, Scoring
 from features.compatibility import preference_classes, tiers_for
 from features.eligibility import Procedure, procedure_of
 from features.index import DonorIndex
@@ -20,9 +18,9 @@ from features.question import Askable, Question
 from features.ranking import FILL_CERTAINTY, Draw, ExploringRules, Scored, draw_of, ranked
 from features.reach import Found, Reach, ReachRules
 from features.scoring import Scorer
-from features.vectors import MATCH_FEATURES, URGENCY_LEVEL, match_rows
+from features.vectors import URGENCY_LEVEL, match_rows
 
-SCORE_DECIMALS, DISTANCE_DECIMALS = 6, 2
+DISTANCE_DECIMALS = 2
 
 
 class Offers(NamedTuple):
@@ -41,6 +39,8 @@ class Offers(NamedTuple):
     features : ndarray of float64, shape (n, 7)
     explored : ndarray of bool
     propensity : ndarray of float64
+    shadows : list of tuple of Scorer and ndarray of float64
+        What the models that only watch say of each offer, to 6 decimals.
     """
 
     start: NDArray[np.int64]
@@ -51,6 +51,7 @@ class Offers(NamedTuple):
     features: NDArray[np.float64]
     explored: NDArray[np.bool_]
     propensity: NDArray[np.float64]
+    shadows: list[tuple[Scorer, NDArray[np.float64]]]
 
 
 class Matched(NamedTuple):
@@ -61,16 +62,12 @@ class Matched(NamedTuple):
     found : list of Found
         For each request.
     offers : Offers
-    n_rows : int
-        Rows that were scored.
-    inference_s : float
-        Seconds that it took.
+    scorings : list of Scoring
     """
 
     found: list[Found]
     offers: Offers
-    n_rows: int
-    inference_s: float
+    scorings: list[Scoring]
 
 
 class _Candidates(NamedTuple):
@@ -88,44 +85,43 @@ class Matcher:
     Parameters
     ----------
     index : DonorIndex
-    scorer : Scorer
-        Of ``donor_seeker_match``.
     reach : ReachRules
     exploring : ExploringRules
     timer : callable
         Returns seconds of a monotonic clock.
-
-    Raises
-    ------
-    ValueError
-        If the scorer takes other features than ``MATCH_FEATURES``.
     """
 
     def __init__(
         self,
         index: DonorIndex,
-        scorer: Scorer,
         *,
         reach: ReachRules,
         exploring: ExploringRules,
         timer: Callable[[], float],
     ) -> None:
-        if tuple(scorer.features) != MATCH_FEATURES:
-            message = f"{scorer.name} {scorer.version} takes {scorer.features}, matching gives {MATCH_FEATURES}"
-            raise ValueError(message)
         self._index = index
-        self._scorer = scorer
         self._rules = reach
         self._reach = Reach(index, reach)
         self._exploring = exploring
         self._timer = timer
 
-    def match(self, asked: Sequence[Asked]) -> Matched:
-        """Match the requests of a batch; each answer depends on its own request and the index alone."""
+    def match(self, asked: Sequence[Asked], answering: Sequence[Scorer], shadows: Sequence[Scorer] = ()) -> Matched:
+        """Match the requests of a batch; each answer depends on its own request, its model and the index alone.
+
+        Parameters
+        ----------
+        asked : sequence of Asked
+        answering : sequence of Scorer
+            For each request the version that scores its donors.
+        shadows : sequence of Scorer
+            Versions that only say what they think of whom is offered.
+        """
+        runs = Runs(answering, self._timer)
         draws = [self._draw(one) for one in asked]
         found = [self._find(one, everybody=draw is not None) for one, draw in zip(asked, draws, strict=True)]
         candidates = _joined([one.to_score for one in found])
-        features, score, inference_s = self._scored(asked, candidates)
+        features = self._features(asked, candidates)
+        score = runs.scores(candidates.request, features)
         start, offered = ranked(
             Scored(
                 np.searchsorted(candidates.request, np.arange(len(asked) + 1)),
@@ -147,9 +143,11 @@ class Matcher:
             features=features[offered],
             explored=np.zeros(len(offered), np.bool_),
             propensity=np.ones(len(offered)),
+            shadows=[],
         )
-        n_explored, more_s = self._explore(asked, draws, found, candidates.preference[offered], offers)
-        return Matched(found, offers, len(score) + n_explored, inference_s + more_s)
+        self._explore(asked, draws, found, candidates.preference[offered], offers, runs)
+        offers.shadows.extend((scorer, runs.by(scorer, offers.features)) for scorer in shadows)
+        return Matched(found, offers, runs.scorings)
 
     def _draw(self, asked: Asked) -> Draw | None:
         """Return what was drawn for a request that is to explore, else None."""
@@ -181,16 +179,14 @@ class Matcher:
             everybody=everybody,
         )
 
-    def _scored(
-        self, asked: Sequence[Asked], candidates: _Candidates
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-        """Return what the model sees of each candidate, the scores to 6 decimals, and the seconds that scoring took."""
+    def _features(self, asked: Sequence[Asked], candidates: _Candidates) -> NDArray[np.float64]:
+        """Return what the model sees of each candidate."""
         columns = self._index.columns
 
         def of_request(values: list[int]) -> NDArray[np.int64]:
             return np.array(values, np.int64)[candidates.request]
 
-        features = match_rows(
+        return match_rows(
             _tiers(asked, candidates, slice(None), self._index),
             candidates.distance_km,
             columns.availability[candidates.row],
@@ -200,12 +196,6 @@ class Matcher:
             urgency=of_request([URGENCY_LEVEL[one.request["urgency"]] for one in asked]),
             units=of_request([one.request["units_required"] for one in asked]),
         )
-        if len(features) == 0:
-            return features, np.empty(0), 0.0
-        begun_s = self._timer()
-        score = self._scorer.predict(features)
-        inference_s = self._timer() - begun_s
-        return features, np.round(score, SCORE_DECIMALS), inference_s
 
     def _explore(
         self,
@@ -214,14 +204,9 @@ class Matcher:
         found: Sequence[Found],
         preference: NDArray[np.int8],
         offers: Offers,
-    ) -> tuple[int, float]:
-        """Give away last places to who was left out, and say how probable each offer was.
-
-        Returns
-        -------
-        tuple of (int, float)
-            How many rows were scored for it, and in how many seconds.
-        """
+        runs: Runs,
+    ) -> None:
+        """Give away last places to who was left out, and say how probable each offer was."""
         places, explored = [], []
         for i, one in enumerate(asked):
             first, last = int(offers.start[i]), int(offers.start[i + 1]) - 1
@@ -242,13 +227,13 @@ class Matcher:
             places.append(last)
             offers.propensity[last] = self._exploring.share / n_left_out
         if not places:
-            return 0, 0.0
+            return
         candidates = _Candidates(*(np.concatenate(parts) for parts in zip(*explored, strict=True)))
         offers.row[places], offers.distance_km[places] = candidates.row, candidates.distance_km
-        offers.features[places], offers.score[places], inference_s = self._scored(asked, candidates)
+        offers.features[places] = features = self._features(asked, candidates)
+        offers.score[places] = runs.scores(candidates.request, features)
         offers.tier[places] = _tiers(asked, candidates, slice(None), self._index)
         offers.explored[places] = True
-        return len(places), inference_s
 
 
 def _joined(parts: Sequence[Askable]) -> _Candidates:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from consumers.matching.answers import MATCHES, PREVIEWS, Answers, topic_of
 from consumers.matching.asking import CLOSED, CREATED, REQUESTED, Asked, request_id_of, take_in
 from consumers.matching.following import DonorFollower
-from consumers.matching.matcher import Matched, Matcher
+from consumers.matching.matcher import Matcher
 from consumers.matching.memory import TOPIC as STORE
 from consumers.matching.memory import RequestMemory, Statement, memory_of
+from consumers.matching.models import Load, Models, no_models
+from consumers.matching.runs import Scoring
 from consumers.matching.warming import warm_up
+from consumers.releases import TOPIC as RELEASES
 from consumers.stores import read_back
 from consumers.topology import Batch, Input, Topology
 from consumers.validation import checked, not_null
@@ -33,7 +36,7 @@ TOPOLOGY = Topology(
     sources=(CLOSED, CREATED, REQUESTED),
     sinks=(STORE, MATCHES, PREVIEWS, PREDICTIONS),
     store=STORE,
-    followed=(DONOR_STATES,),
+    followed=(RELEASES, DONOR_STATES),
     forwards=True,
 )
 
@@ -49,11 +52,13 @@ class Matching:
     ----------
     codec : Codec
     scorer : Scorer
-        Of ``donor_seeker_match``.
+        Of ``donor_seeker_match``: champion while no release says otherwise.
     rules : RuleSet, optional
         Donor rules under which eligibility is worked out.
     reach : ReachRules, optional
     exploring : ExploringRules, optional
+    load : callable, optional
+        Returns the scorer of a release; without it releases are refused.
     timer : callable, optional
         Returns seconds of a monotonic clock, for ``inference_time_ms``; without one that is 0.
 
@@ -61,6 +66,8 @@ class Matching:
     ----------
     index : DonorIndex
         All donors that were followed.
+    models : Models
+        Which version answers, and which only watch.
     alarms : list of str
         What a person should see: a line each, for the shell to take away.
     """
@@ -73,19 +80,17 @@ class Matching:
         *,
         reach: ReachRules | None = None,
         exploring: ExploringRules | None = None,
+        load: Load = no_models,
         timer: Callable[[], float] = _no_clock,
     ) -> None:
         self.index = DonorIndex()
         self.alarms: list[str] = []
         self._codec = codec
-        self._scorer = scorer
+        self.models = Models(codec, scorer, load)
         self._rules = reach or ReachRules()
         self._follower = DonorFollower(codec, rules, self.index)
-        self._matcher = Matcher(
-            self.index, scorer, reach=self._rules, exploring=exploring or ExploringRules(), timer=timer
-        )
-        model = {"model": scorer.name, "version": scorer.version, "sha256": scorer.sha256}
-        self._answers = Answers(codec, self.index, rules, [model])
+        self._matcher = Matcher(self.index, reach=self._rules, exploring=exploring or ExploringRules(), timer=timer)
+        self._answers = Answers(codec, self.index, rules)
         self._kept: dict[int, dict[int, RequestMemory]] = {}
         self._staged: dict[tuple[int, int], RequestMemory] = {}
 
@@ -113,21 +118,13 @@ class Matching:
 
     def process(self, batch: Batch) -> list[Output]:
         """Answer a batch."""
+        self.alarms.extend(self.models.settle())
         self.index.settle()
         asked, touched = self._take_in(batch.inputs)
-        seen = self._answers.seen(batch.followed.get(DONOR_STATES, {}))
-        looked_for = [one for one in asked if one.empty_because is None]
-        matched = self._matcher.match(looked_for) if looked_for else None
-        values = iter(self._answers.matched(looked_for, matched, seen) if matched else ())
-        outputs = []
-        for one in asked:
-            value = next(values) if one.empty_because is None else self._answers.empty(one, seen)
-            key = str(one.request["request_id"]).encode()
-            outputs.append(Output(topic_of(one), key, value, answers_ms=one.timestamp_ms))
+        outputs, scorings = self._answered(asked, self._answers.seen(batch.followed.get(DONOR_STATES, {})))
         for memory, answered in touched.values():
             outputs.append(self._output(STORE, memory.as_event(answered), str(memory.request_id)))
-        if matched and matched.n_rows:
-            outputs.append(self._logged(looked_for[0], matched))
+        outputs.extend(self._logged(asked, scoring) for scoring in scorings)
         return outputs
 
     def keep(self) -> None:
@@ -158,8 +155,12 @@ class Matching:
             self._kept.pop(partition, None)
 
     def follow(self, records: Sequence[Record]) -> list[str]:
-        """Take ``donor-states`` into the index; return a line for each record that breaks the contract."""
-        return self._follower.follow(records)
+        """Take in releases, and ``donor-states`` into the index; return a line for each that breaks the contract."""
+        releases = [record for record in records if record.topic == RELEASES]
+        if not releases:
+            return self._follower.follow(records)
+        states = [record for record in records if record.topic != RELEASES]
+        return [*self.models.follow(releases), *self._follower.follow(states)]
 
     def warm(self) -> None:
         """Compile what is compiled at first use, so that the first request doesn't wait for it.
@@ -168,7 +169,24 @@ class Matching:
         own too, so that no registry is asked before there is a loop that waits for it.
         """
         codec = Codec()
-        warm_up(Matching(codec, self._scorer), codec)
+        warm_up(Matching(codec, self.models.champion), codec)
+
+    def _answered(self, asked: Sequence[Asked], seen: bytes) -> tuple[list[Output], list[Scoring]]:
+        """Return the answers, in the order in which they were asked for, and what was scored for them."""
+        looked_for = [one for one in asked if one.empty_because is None]
+        answering = [self._answering(one) for one in looked_for]
+        matched = self._matcher.match(looked_for, answering, self.models.shadows) if looked_for else None
+        values = iter(self._answers.matched(looked_for, answering, matched, seen) if matched else ())
+        outputs = []
+        for one in asked:
+            found = one.empty_because is None
+            value = next(values) if found else self._answers.empty(one, self._answering(one), seen)
+            key = str(one.request["request_id"]).encode()
+            outputs.append(Output(topic_of(one), key, value, answers_ms=one.timestamp_ms))
+        return outputs, matched.scorings if matched else []
+
+    def _answering(self, asked: Asked) -> Scorer:
+        return self.models.answering(asked.request["request_id"])
 
     def _take_in(
         self, inputs: Sequence[Input]
@@ -196,21 +214,24 @@ class Matching:
             request_id = asked.request["request_id"]
             self.alarms.append(f"request {request_id}: {district[:80]!r} is no district that is known")
 
-    def _logged(self, first: Asked, matched: Matched) -> Output:
+    def _logged(self, asked: Sequence[Asked], scoring: Scoring) -> Output:
+        """Return the log of a scoring run; its id is derived from the first request that was looked for."""
+        first = next(one for one in asked if one.empty_because is None)
+        scorer = scoring.scorer
         event = {
-            "event_id": derived_event_id(PREDICTIONS, first.answered.event_id),
+            "event_id": derived_event_id(f"{PREDICTIONS}/{scorer.version}", first.answered.event_id),
             "occurred_at": first.answered.occurred_at,
-            "model": self._scorer.name,
-            "version": self._scorer.version,
+            "model": scorer.name,
+            "version": scorer.version,
             "source": SOURCE,
-            "n_rows": matched.n_rows,
-            "inference_time_ms": matched.inference_s * 1000,
+            "n_rows": scoring.n_rows,
+            "inference_time_ms": scoring.seconds * 1000,
             "success": True,
             "error": None,
             "input_sample": None,
             "output_sample": None,
         }
-        return self._output(PREDICTIONS, event, self._scorer.name)
+        return self._output(PREDICTIONS, event, scorer.name)
 
     def _output(self, topic: str, event: Event, key: str) -> Output:
         return Output(topic, key.encode(), self._codec.encode(topic, event))

@@ -10,6 +10,7 @@ from typing import Any
 from consumers.recording.donors import folded_donors, folded_erasures
 from consumers.recording.matches import folded_waves
 from consumers.recording.predictions import folded_predictions
+from consumers.recording.releases import folded_releases
 from consumers.recording.requests import folded_closings, folded_requests
 from consumers.recording.responses import folded_responses
 from consumers.recording.rows import (
@@ -19,6 +20,7 @@ from consumers.recording.rows import (
     ErasureRow,
     PredictionRow,
     RefusedRow,
+    ReleaseRow,
     RequestRow,
     ResponseRow,
     Row,
@@ -38,6 +40,7 @@ class Folded:
     departures: Sequence[DepartureRow]
     erasures: Sequence[ErasureRow]
     predictions: Sequence[PredictionRow]
+    releases: Sequence[ReleaseRow]
     refusals: Sequence[RefusedRow]
 
 
@@ -60,5 +63,6 @@ def fold(rows: Iterable[Row]) -> Folded:
         departures=departures,
         erasures=folded_erasures(kinds[ErasureRow]),
         predictions=folded_predictions(kinds[PredictionRow]),
+        releases=folded_releases(kinds[ReleaseRow]),
         refusals=kinds[RefusedRow],
     )

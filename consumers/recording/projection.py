@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from consumers.recording.donors import donor_rows
 from consumers.recording.matches import wave_of
 from consumers.recording.predictions import prediction_row
+from consumers.recording.releases import release_row
 from consumers.recording.requests import closing_row, request_row
 from consumers.recording.responses import response_row
 from consumers.recording.rows import Row
@@ -25,6 +26,7 @@ TOPOLOGY = Topology(
         "donor-responded",
         "donor-states",
         "matches",
+        "model-released",
         "prediction-logged",
     ),
     sinks=(),
@@ -56,6 +58,7 @@ class Projection:
             "donor-responded": lambda _, event: () if (row := response_row(event)) is None else (row,),
             "donor-states": lambda record, event: donor_rows(record, event, rules),
             "matches": lambda _, event: (wave_of(event, names),),
+            "model-released": lambda record, event: (release_row(record, event),),
             "prediction-logged": lambda _, event: (prediction_row(event),),
         }
 

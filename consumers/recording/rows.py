@@ -159,6 +159,19 @@ class PredictionRow(NamedTuple):
     created_at: int
 
 
+class ReleaseRow(NamedTuple):
+    """What one ``model-released`` says, for ``model_releases``; roles are lower-case."""
+
+    event_id: str
+    release_offset: int
+    model_name: str
+    version: str
+    sha256: str
+    role: str
+    share: float
+    released_at: int
+
+
 class RefusedRow(NamedTuple):
     """A record that was refused, for ``refused_records``; of ``donor-states`` no key and no value: health data."""
 
@@ -172,4 +185,15 @@ class RefusedRow(NamedTuple):
     value: bytes | None
 
 
-Row = RequestRow | ClosingRow | Wave | ResponseRow | DonorRow | DepartureRow | ErasureRow | PredictionRow | RefusedRow
+Row = (
+    RequestRow
+    | ClosingRow
+    | Wave
+    | ResponseRow
+    | DonorRow
+    | DepartureRow
+    | ErasureRow
+    | PredictionRow
+    | ReleaseRow
+    | RefusedRow
+)

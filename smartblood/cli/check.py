@@ -131,7 +131,7 @@ def _artefacts(settings: Settings) -> Iterator[Finding]:
     from smartblood.registry import verify  # noqa: PLC0415
 
     try:
-        found = verify(settings.models_dir)
+        found = verify(settings.models_dir, pinned=settings.models_map_sha256)
     except Fatal as error:
         yield Finding("models", str(error), well=False)
         return

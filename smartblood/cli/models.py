@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+import uuid
+
 import click
 
 from smartblood.cli.options import with_settings
+from smartblood.errors import Fatal
 from smartblood.settings import Settings
 
 
@@ -14,29 +18,89 @@ def models() -> None:
 
 
 @models.command("list")
-@with_settings("models_dir")
+@with_settings("models_dir", "models_map_sha256")
 def list_models(settings: Settings) -> None:
     """Print a line for each version of each model; * marks the default."""
     from smartblood.registry import read_manifest  # noqa: PLC0415 - quick help
 
-    manifest = read_manifest(settings.models_dir)
+    manifest = read_manifest(settings.models_dir, settings.models_map_sha256)
     for entry in manifest.entries:
         mark = "*" if manifest.defaults.get(entry.name) == entry.version else " "
         click.echo(f"{mark} {entry.name} {entry.version}  {entry.sha256}  {entry.file}{_auc(entry.metrics)}")
 
 
 @models.command()
-@with_settings("models_dir")
+@with_settings("models_dir", "models_map_sha256")
 @click.pass_context
 def verify(context: click.Context, settings: Settings) -> None:
     """Check digests, features and library versions, and read every artefact; exit 1 where one is refused."""
     from smartblood.registry import verify as verify_folder  # noqa: PLC0415 - quick help
 
-    findings = verify_folder(settings.models_dir)
+    findings = verify_folder(settings.models_dir, pinned=settings.models_map_sha256)
     for finding in findings:
         click.echo(f"{finding.what}: {finding.problem or 'as it should be'}")
     if any(finding.problem for finding in findings):
         context.exit(1)
+
+
+@models.command()
+@click.argument("model", type=click.Choice(["donor_seeker_match"]), metavar="MODEL")
+@click.argument("version")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice(["champion", "challenger", "shadow", "retired"], case_sensitive=False),
+    envvar="SMARTBLOOD_MODELS_RELEASE_ROLE",
+    show_envvar=True,
+    help="What the version is to do from now on.",
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1),
+    envvar="SMARTBLOOD_MODELS_RELEASE_SHARE",
+    show_envvar=True,
+    help="Of the requests that a challenger answers; of a challenger alone.",
+)
+@with_settings("kafka_bootstrap_servers", "schema_registry_url", "topic_prefix", "models_dir", "models_map_sha256")
+def release(model: str, version: str, role: str, share: float | None, settings: Settings) -> None:
+    """Publish what a VERSION of MODEL is to do: every process that scores follows, between two batches.
+
+    A champion answers, of several the one released last. A challenger answers its share of the requests. A shadow only
+    says what it thinks. Retiring the champion brings back the one before: that is how to roll back.
+    """
+    if (share is not None) != (role == "challenger"):
+        message = "a challenger needs a --share, and nobody else has one"
+        raise click.UsageError(message)
+    sha256 = _digest(model, version, settings, must_work=role != "retired")
+    from smartblood.kafka.client import Cluster  # noqa: PLC0415 - quick help
+    from smartblood.kafka.publisher import Publisher  # noqa: PLC0415
+    from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
+
+    now = time.time_ns() // 1_000
+    event = {
+        "event_id": str(uuid.uuid4()),
+        "occurred_at": now,
+        "model": model,
+        "version": version,
+        "sha256": sha256,
+        "role": role.upper(),
+        "share": share or 0.0,
+    }
+    with Publisher(Cluster.of(settings), codec_of(settings), linger_ms=0) as publisher:
+        publisher.publish("model-released", f"{model}/{version}", event, now // 1_000)
+    click.echo(f"{model} {version} is {role} now ({sha256})")
+
+
+def _digest(model: str, version: str, settings: Settings, *, must_work: bool) -> str:
+    """Return a version's digest; where it is to do something, only after it was read as whoever scores reads it."""
+    from smartblood.registry import load_version, read_manifest  # noqa: PLC0415 - quick help
+
+    if must_work:
+        return load_version(settings.models_dir, model, version, pinned=settings.models_map_sha256).sha256
+    try:
+        return read_manifest(settings.models_dir, settings.models_map_sha256).entry(model, version).sha256
+    except Fatal:  # going back must not hang on a file that is gone
+        return ""
 
 
 def _auc(metrics: dict[str, object]) -> str:

@@ -27,10 +27,11 @@ FLAGS = {
     "replication_factor": ("--replication-factor", "Copies of each partition."),
     "replay_horizon_days": ("--replay-horizon-days", "How long every version of a donor's state is kept."),
     "models_dir": ("--models-dir", "Where the models' artefacts lie."),
+    "models_map_sha256": ("--models-map-sha256", "The digest that model_map.json itself must have."),
 }
 
 CONNECTING = ("kafka_bootstrap_servers", "database_url", "schema_registry_url", "topic_prefix")
-SERVING = ("metrics_address", "slot", "log_format", "log_level", "models_dir")
+SERVING = ("metrics_address", "slot", "log_format", "log_level", "models_dir", "models_map_sha256")
 
 Command = Callable[..., Any]
 

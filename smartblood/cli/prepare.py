@@ -34,4 +34,6 @@ def _compile(settings: Settings) -> None:
     from schemas.codec import Codec  # noqa: PLC0415
     from smartblood.registry import load_champion  # noqa: PLC0415
 
-    Matching(Codec(), load_champion(settings.models_dir, "donor_seeker_match")).warm()
+    Matching(
+        Codec(), load_champion(settings.models_dir, "donor_seeker_match", pinned=settings.models_map_sha256)
+    ).warm()

@@ -7,7 +7,7 @@ puts the two behind the core's ``Scorer``.
 
 from __future__ import annotations
 
-from smartblood.registry.loading import Finding, load_champion, load_version, verify
+from smartblood.registry.loading import Finding, load_champion, load_released, load_version, verify
 from smartblood.registry.manifest import Entry, Manifest, read_manifest
 from smartblood.registry.scorer import TreeScorer
 
@@ -17,6 +17,7 @@ __all__ = [
     "Manifest",
     "TreeScorer",
     "load_champion",
+    "load_released",
     "load_version",
     "read_manifest",
     "verify",

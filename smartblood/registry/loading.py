@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 
+from features.scoring import ModelRefusedError
 from smartblood.errors import Fatal
 from smartblood.registry.builders import BUILDERS
 from smartblood.registry.manifest import FILE, Entry, read_manifest
@@ -30,18 +31,19 @@ class Finding(NamedTuple):
     problem: str | None
 
 
-def load_champion(models_dir: Path, name: str) -> TreeScorer:
+def load_champion(models_dir: Path, name: str, *, pinned: str | None = None) -> TreeScorer:
     """Load the default version of a model.
 
     Raises
     ------
     Fatal
-        If it isn't there, or is refused: its digest, features or libraries are not what they should be.
+        If it isn't there, or is refused: its digest, features or libraries are not what they should be, or the
+        manifest hasn't the digest ``pinned``.
     """
-    return load_version(models_dir, name, None)
+    return load_version(models_dir, name, None, pinned=pinned)
 
 
-def load_version(models_dir: Path, name: str, version: str | None) -> TreeScorer:
+def load_version(models_dir: Path, name: str, version: str | None, *, pinned: str | None = None) -> TreeScorer:
     """Load a version of a model, the default where None.
 
     Raises
@@ -49,18 +51,36 @@ def load_version(models_dir: Path, name: str, version: str | None) -> TreeScorer
     Fatal
         As ``load_champion``.
     """
-    return _load(models_dir, read_manifest(models_dir).entry(name, version))
+    return _load(models_dir, read_manifest(models_dir, pinned).entry(name, version))
 
 
-def verify(models_dir: Path) -> list[Finding]:
+def load_released(models_dir: Path, name: str, version: str, sha256: str, *, pinned: str | None = None) -> TreeScorer:
+    """Load the version that a ``model-released`` names.
+
+    Raises
+    ------
+    ModelRefusedError
+        If it isn't there, is refused as in ``load_champion``, or has another digest than was released.
+    """
+    try:
+        entry = read_manifest(models_dir, pinned).entry(name, version)
+        if entry.sha256 != sha256.lower():
+            message = f"{FILE} says that its digest is {entry.sha256}, and {sha256.lower()[:80]} was released"
+            raise ModelRefusedError(message)
+        return _load(models_dir, entry)
+    except Fatal as error:
+        raise ModelRefusedError(str(error).removeprefix(f"{name} {version}: ")) from error
+
+
+def verify(models_dir: Path, *, pinned: str | None = None) -> list[Finding]:
     """Check every artefact of a folder, and that no other file pretends to be one.
 
     Raises
     ------
     Fatal
-        If the manifest can't be read.
+        If the manifest can't be read, or hasn't the digest ``pinned``.
     """
-    manifest = read_manifest(models_dir)
+    manifest = read_manifest(models_dir, pinned)
     findings = [Finding(f"{entry.name} {entry.version}", _problem(models_dir, entry)) for entry in manifest.entries]
     for name, version in manifest.defaults.items():
         if (name, version) not in {(entry.name, entry.version) for entry in manifest.entries}:

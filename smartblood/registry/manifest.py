@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -97,17 +98,28 @@ class Manifest:
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_manifest(models_dir: Path) -> Manifest:
+def read_manifest(models_dir: Path, pinned: str | None = None) -> Manifest:
     """Read the manifest of a folder.
+
+    Parameters
+    ----------
+    models_dir : Path
+    pinned : str, optional
+        The digest that the manifest itself must have, SHA-256 in hex: so nothing that it names can be swapped.
 
     Raises
     ------
     Fatal
-        If it isn't there, or isn't what a manifest looks like.
+        If it isn't there, has another digest, or isn't what a manifest looks like.
     """
     path = models_dir / FILE
     try:
-        data = json.loads(path.read_text("utf-8"))
+        content = path.read_bytes()
+        if pinned is not None and (digest := hashlib.sha256(content).hexdigest()) != pinned.lower():
+            message = f"{path} has the digest {digest}, where SMARTBLOOD_MODELS_MAP_SHA256 says {pinned.lower()}: "
+            message += "take the file from the release anew, or set the digest of the one that you mean"
+            raise Fatal(message)
+        data = json.loads(content.decode("utf-8"))
     except FileNotFoundError:
         message = f"{path} isn't there: set SMARTBLOOD_MODELS_DIR, or make artefacts with `smartblood train`"
         raise Fatal(message) from None

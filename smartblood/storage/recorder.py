@@ -35,6 +35,7 @@ from smartblood.kafka.halving import FailureLimit
 from smartblood.kafka.recording_source import RecordingSource
 from smartblood.kafka.stuck import StuckDetector
 from smartblood.storage.apart import apart
+from smartblood.storage.artefacts import Artefacts, no_artefacts
 from smartblood.storage.bulk import Offset
 from smartblood.storage.engine import RefusedByDatabase, TooSlow
 from smartblood.storage.projecting import Projected, Projecting, batches
@@ -77,6 +78,8 @@ class Recorder:
         What reads the values; the project's own schemas by default.
     feature_names : sequence of str
         Of ``donor_seeker_match``, in its manifest's order.
+    tell_artefacts : callable, optional
+        Tells what artefacts of models there are, for ``model_artifacts``.
     probe : callable, optional
         Told each step's name: ``placed``, ``fetched``, ``projected``, those of ``Sink``, ``acknowledged``.
 
@@ -93,6 +96,7 @@ class Recorder:
         *,
         codec: Codec | None = None,
         feature_names: Sequence[str] = MATCH_FEATURES,
+        tell_artefacts: Artefacts = no_artefacts,
         probe: Callable[[str], None] = no_probe,
     ) -> None:
         if not settings.database_url:
@@ -103,7 +107,7 @@ class Recorder:
         self._probe = probe
         self._log = logs.logger(processor=TOPOLOGY.name, slot=slot)
         self._projecting = Projecting(Projection(codec or Codec(), INDIA_2020, feature_names), self._cluster.topic)
-        self._sink = Sink(settings.database_url, probe=probe)
+        self._sink = Sink(settings.database_url, tell_artefacts=tell_artefacts, probe=probe)
         self._gauges = Gauges(TOPOLOGY, slot)
         self._failures = FailureLimit()
         self._stuck = StuckDetector(f"{TOPOLOGY.name} {slot}", STUCK_S)
@@ -124,6 +128,7 @@ class Recorder:
         self._stuck.start()
         try:
             self._patiently(lambda: self._apart(self._sink.require_up_to_date), stop.wait)
+            self._patiently(lambda: self._apart(self._sink.show_models), stop.wait)
             if stop.is_set():
                 return
             source = RecordingSource(

@@ -23,8 +23,9 @@ from sqlalchemy.dialects.postgresql import insert
 from consumers.recording.folding import Folded
 from consumers.recording.rows import ErasureRow
 from smartblood.errors import Retryable
-from smartblood.storage import answers
+from smartblood.storage import answers, artefacts
 from smartblood.storage import statements as sql
+from smartblood.storage.artefacts import Artefacts, no_artefacts
 from smartblood.storage.bulk import Incoming, Offset
 from smartblood.storage.engine import engine_of, translated
 from smartblood.storage.schema import require_up_to_date
@@ -53,6 +54,8 @@ class Sink:
     ----------
     url : str
         SQLAlchemy's URL.
+    tell_artefacts : callable, optional
+        Tells what artefacts of models there are, for ``model_artifacts``.
     probe : callable, optional
         Told each step's name: ``begun``, ``offsets moved``, ``rows written``, ``committed``.
 
@@ -62,8 +65,11 @@ class Sink:
         If the URL is none of Postgres.
     """
 
-    def __init__(self, url: str, *, probe: Callable[[str], None] = no_probe) -> None:
+    def __init__(
+        self, url: str, *, tell_artefacts: Artefacts = no_artefacts, probe: Callable[[str], None] = no_probe
+    ) -> None:
         self._engine = engine_of(url)
+        self._tell_artefacts = tell_artefacts
         self._probe = probe
 
     def require_up_to_date(self) -> None:
@@ -78,6 +84,19 @@ class Sink:
         """
         with translated("the migrations"), self._engine.connect() as connection:
             require_up_to_date(connection)
+
+    def show_models(self) -> None:
+        """Show the champion of each model as of what is recorded: the default where nothing was released.
+
+        Raises
+        ------
+        Retryable
+            If Postgres doesn't answer.
+        """
+        there = self._tell_artefacts()
+        with translated("the models"), self._engine.begin() as connection:
+            _take_lock(connection)
+            artefacts.settle(connection, [*there, *artefacts.released_models(connection)], there)
 
     def positions(self, topic_ids: Mapping[Place, str | None]) -> dict[Place, int]:
         """Return where recording goes on in each partition; 0 where nothing was recorded yet.
@@ -132,12 +151,19 @@ class Sink:
             self._move(connection, offsets)
             self._probe("offsets moved")
             _write_alone(connection, rows)
-            if any((rows.requests, rows.closings, rows.waves, rows.responses, rows.erasures)):
-                connection.execute(select(func.pg_advisory_xact_lock(SETTLING_LOCK)))
+            if any((rows.requests, rows.closings, rows.waves, rows.responses, rows.erasures, rows.releases)):
+                _take_lock(connection)
                 _write_requests(connection, rows)
                 _write_offers(connection, rows)
+                self._write_releases(connection, rows)
             self._probe("rows written")
         self._probe("committed")
+
+    def _write_releases(self, connection: Connection, rows: Folded) -> None:
+        if rows.releases:
+            _put(connection, artefacts.PUT_RELEASES, artefacts.RELEASES, rows.releases)
+            touched = {row.model_name for row in rows.releases}
+            artefacts.settle(connection, touched, self._tell_artefacts())
 
     def close(self) -> None:
         """Let the connections go."""
@@ -151,6 +177,10 @@ class Sink:
             places = ", ".join(f"{offset.topic}/{offset.partition}" for offset in offsets)
             message = f"another worker has recorded further than this one believes, among {places}"
             raise OwnershipLost(message)
+
+
+def _take_lock(connection: Connection) -> None:
+    connection.execute(select(func.pg_advisory_xact_lock(SETTLING_LOCK)))
 
 
 def _put(connection: Connection, statement: Executable, incoming: Incoming, rows: Iterable[Sequence[Any]]) -> None:

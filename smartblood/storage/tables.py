@@ -211,6 +211,20 @@ DEMAND_DAYS = Table(
     Column("units_fulfilled", BigInteger, nullable=False),
 )
 
+MODEL_RELEASES = Table(
+    "model_releases",
+    METADATA,
+    Column("event_id", EVENT_ID, primary_key=True),
+    Column("release_offset", BigInteger, nullable=False),
+    Column("model_name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("share", Double, nullable=False),
+    Column("released_at", INSTANT, nullable=False),
+    Index(None, "model_name", "release_offset"),
+)
+
 REFUSED_RECORDS = Table(
     "refused_records",
     METADATA,

@@ -54,3 +54,30 @@ def test_train_says_where_a_world_is_too_small(tmp_path):
 
 def test_train_takes_only_models_that_it_can_make():
     assert run("train", "crystal_ball").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["1.0.0"],
+        ["1.0.0", "--role", "king"],
+        ["1.0.0", "--role", "challenger"],
+        ["1.0.0", "--role", "champion", "--share", "0.5"],
+        ["1.0.0", "--role", "challenger", "--share", "1.5"],
+    ],
+)
+def test_a_release_that_makes_no_sense_is_wrong_usage(arguments):
+    assert run("models", "release", "donor_seeker_match", *arguments).returncode == 2
+
+
+def test_what_cannot_be_used_is_not_released(models_dir):
+    missing = run("models", "release", "donor_seeker_match", "7.7.7", "--role", "champion")
+    assert missing.returncode == 3
+    assert "7.7.7" in missing.stderr
+    artefact = next(models_dir.rglob("model.joblib"))
+    artefact.write_bytes(artefact.read_bytes()[:-1])
+    arguments = ["donor_seeker_match", "1.0.0", "--role", "shadow", "--models-dir", str(models_dir)]
+    broken = run("models", "release", *arguments)
+    assert broken.returncode == 3
+    assert "has the digest" in broken.stderr
+    assert len(broken.stderr.splitlines()) == 1

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.scoring import ModelRefusedError
 from features.vectors import MATCH_FEATURES
 from smartblood.errors import Fatal
-from smartblood.registry import Finding, load_champion, load_version, read_manifest, verify
+from smartblood.registry import Finding, load_champion, load_released, load_version, read_manifest, verify
 from smartblood.registry.scorer import Calibration
 from smartblood.registry.trees import UnreadableTreesError, read_trees
 from smartblood.registry.writing import artefact_bytes, entry_of, write
@@ -70,7 +71,17 @@ def refusal(models_dir, version="1.0.0"):
         load_version(models_dir, NAME, version)
     text = str(refused.value)
     assert "\n" not in text
+    with pytest.raises(ModelRefusedError) as released:
+        load_released(models_dir, NAME, version, stated_digest(models_dir, version))
+    assert str(released.value) in text
     return text
+
+
+def stated_digest(models_dir, version):
+    try:
+        return read_manifest(models_dir).entry(NAME, version).sha256
+    except Fatal:
+        return "0" * 64
 
 
 def test_the_default_version_is_loaded_and_says_what_it_is(models_dir):
@@ -79,6 +90,31 @@ def test_the_default_version_is_loaded_and_says_what_it_is(models_dir):
     assert scorer.sha256 == hashlib.sha256((models_dir / NAME / "1.1.0/model.joblib").read_bytes()).hexdigest()
     assert load_version(models_dir, NAME, "1.0.0").version == "1.0.0"
     assert verify(models_dir) == [Finding(f"{NAME} 1.0.0", None), Finding(f"{NAME} 1.1.0", None)]
+
+
+def test_what_was_released_is_loaded_where_its_digest_is_the_one_that_was_released(models_dir):
+    digest = stated_digest(models_dir, "1.0.0")
+    assert load_released(models_dir, NAME, "1.0.0", digest.upper()).version == "1.0.0"
+    for other in (stated_digest(models_dir, "1.1.0"), "", "no digest"):
+        with pytest.raises(ModelRefusedError, match="was released"):
+            load_released(models_dir, NAME, "1.0.0", other)
+
+
+def test_the_manifests_own_digest_can_be_pinned(models_dir):
+    path = models_dir / "model_map.json"
+    pinned = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = stated_digest(models_dir, "1.0.0")
+    assert load_champion(models_dir, NAME, pinned=pinned.upper()).version == "1.1.0"
+    assert load_released(models_dir, NAME, "1.0.0", digest, pinned=pinned).version == "1.0.0"
+    path.write_bytes(path.read_bytes() + b"\n")
+    for refused in (
+        lambda: load_champion(models_dir, NAME, pinned=pinned),
+        lambda: verify(models_dir, pinned=pinned),
+    ):
+        with pytest.raises(Fatal, match="SMARTBLOOD_MODELS_MAP_SHA256"):
+            refused()
+    with pytest.raises(ModelRefusedError, match="SMARTBLOOD_MODELS_MAP_SHA256"):
+        load_released(models_dir, NAME, "1.0.0", digest, pinned=pinned)
 
 
 @pytest.mark.parametrize(("n_trees", "leaves"), [(1, 2), (30, 8), (25, 16), (12, 31), (5, 64)])

@@ -1,0 +1,91 @@
+"""A version of the model is released in the middle of load, with kills: nobody goes without an answer."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+
+import joblib
+import pytest
+
+from smartblood.registry import read_manifest
+from smartblood.registry.writing import artefact_bytes, entry_of, write
+from smartblood.settings import MODELS_DIR
+from tests.acceptance.chaos import Load, eventually
+from tests.acceptance.system import get
+from tests.acceptance.test_kills import READ, wrong_topics
+from tests.acceptance.test_strays import BY_DONOR
+from tests.acceptance.wire import plain
+
+pytestmark = pytest.mark.broker
+
+MODEL = "donor_seeker_match"
+
+
+@pytest.fixture
+def models_dir(tmp_path):
+    """The artefacts, and 2.0.0 beside them: it scores as 1.0.0 does, so that the oracle knows both."""
+    folder = shutil.copytree(MODELS_DIR, tmp_path / "models")
+    first = read_manifest(folder).entry(MODEL)
+    content = joblib.load(io.BytesIO((folder / first.file).read_bytes()))
+    artefact = artefact_bytes(MODEL, "2.0.0", content["trees"], content["calibration"])
+    manifest = (folder / "model_map.json").read_bytes()
+    write(folder, entry_of(MODEL, "2.0.0", artefact, training_data={"ends_at": 0}, metrics={}), artefact, "")
+    text = (folder / "model_map.json").read_text("utf-8").replace(f'"{MODEL}": "2.0.0"', f'"{MODEL}": "1.0.0"')
+    (folder / "model_map.json").write_text(text, "utf-8")
+    assert manifest != text.encode()
+    assert read_manifest(folder).entry(MODEL).version == "1.0.0"
+    return folder
+
+
+def test_a_release_amid_load_and_kills_leaves_no_request_without_its_answer(make_system, models_dir):
+    system = make_system(SMARTBLOOD_MODELS_DIR=str(models_dir))
+    outsider, publisher = system.outsider(), system.outsider()
+    system.run_all(names=("donor-state", "recording"))
+    matchers = [system.run("matching", slot) for slot in "ab"]
+    system.await_ready(*matchers)
+    load = Load(publisher, 6, n_donors=100, rate=40)
+    load.publish_donors()
+    load.start()
+    time.sleep(2)
+    system.command("models", "release", MODEL, "2.0.0", "--role", "champion")
+    matchers[0].kill()
+    matchers[0] = system.run("matching", "a")
+    time.sleep(2)
+    system.await_ready(*matchers)
+    nonsense = {"event_id": "00000000-0000-4000-8000-000000000001", "occurred_at": int(time.time() * 1e6)}
+    nonsense |= {"model": MODEL, "version": "3.0.0", "sha256": "0" * 64, "role": "CHAMPION", "share": 0.0}
+    outsider.send("model-released", f"{MODEL}/3.0.0", nonsense).get(timeout=20)
+    assert eventually(lambda: all(metric_of(one, "smartblood_models_refused") for one in matchers), within_s=30)
+    time.sleep(1)
+    load.stop()
+    for _ in range(2):  # what was sent on is waited for too
+        outsider.await_group("donor-state", *BY_DONOR, within_s=90)
+        outsider.await_group("matching", "blood-request-created", within_s=90)
+    reader = outsider.reader(*READ)
+    reader.to_the_end()
+    assert wrong_topics(outsider, reader.seen) == []
+    answers = sorted(reader.seen["matches"], key=lambda one: (one.timestamp_ms, one.partition, one.offset))
+    versions = [only(plain(one.event)["models"])["version"] for one in answers]
+    assert versions[0] == "1.0.0"
+    assert versions[-1] == "2.0.0"
+    assert set(versions) == {"1.0.0", "2.0.0"}
+    shown = "SELECT version FROM model_artifacts WHERE is_active"
+    system.tables().until(shown, lambda version: version == "2.0.0", within_s=30)
+    system.command("models", "release", MODEL, "2.0.0", "--role", "retired")
+    system.tables().until(shown, lambda version: version == "1.0.0", within_s=30)
+    system.stop()
+    outsider.close()
+    publisher.close()
+
+
+def only(listed):
+    (one,) = listed
+    return one
+
+
+def metric_of(worker, name):
+    """Whether a worker shows a metric of this name that isn't 0."""
+    _, said = get(f"{worker.metrics}/metrics")
+    return any(line.startswith(f"{name}{{") and float(line.split()[-1]) > 0 for line in said.splitlines())
