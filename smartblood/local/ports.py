@@ -34,8 +34,13 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a port that nothing listens on now.
+    """Return a port that nothing listens on now, and that this process was not given before.
+
+    What is to listen on one may take a while to begin: until then it would be free for the next who asks.
 
     Raises
     ------
@@ -46,7 +51,8 @@ def free_port() -> int:
     start = int.from_bytes(os.urandom(4), "big") % width  # two who look at once should look elsewhere
     for step in range(500):
         port = FIRST + (start + step * 7) % width
-        if is_free(port):
+        if port not in _given and is_free(port):
+            _given.add(port)
             return port
     message = f"no free port on {LOOPBACK} between {FIRST} and {LAST}; stop what holds them"
     raise Fatal(message)

@@ -12,6 +12,7 @@ import pytest
 from smartblood.errors import Fatal
 from smartblood.local.broker import LocalBroker
 from smartblood.local.jars import Jar, fetch, listed, verified
+from smartblood.local.ports import free_port
 from smartblood.local.postgres import LocalPostgres
 
 JAR = Jar("org.example", "thing", "1.0", hashlib.sha256(b"right").hexdigest())
@@ -93,3 +94,8 @@ def test_a_busy_port_is_one_line(server, tmp_path, monkeypatch):
         port = holder.getsockname()[1]
         with pytest.raises(Fatal, match=rf"port {port} .* is taken"):
             server(tmp_path / "data", port=port).start()
+
+
+def test_a_port_is_given_once_though_nothing_listens_there_yet(monkeypatch):
+    monkeypatch.setattr("os.urandom", lambda n: b"\x07" * n)
+    assert len({free_port() for _ in range(20)}) == 20
