@@ -40,6 +40,7 @@ def make_system(broker, postgres, tmp_path):
     yield make
     for system, database in made:
         system.end()
+        system.drop_topics()
         postgres.drop_database(database)
 
 

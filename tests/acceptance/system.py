@@ -171,6 +171,13 @@ class System:
                     child.kill()
                 worker.kill()
 
+    def drop_topics(self) -> None:
+        """Leave the broker as it was: one that holds thousands of partitions takes half a minute to come back."""
+        outsider = self.outsider()
+        names = [f"{self.prefix}{topic}" for topic in outsider.topics()]
+        outsider.admin.delete_topics(names)
+        outsider.close()
+
     def outsider(self) -> Outsider:
         return Outsider(self.bootstrap_servers, self.prefix)
 
