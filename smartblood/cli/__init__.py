@@ -33,6 +33,7 @@ COMMANDS = {
     "db": "smartblood.cli.db:db",
     "models": "smartblood.cli.models:models",
     "train": "smartblood.cli.train:train",
+    "evaluate": "smartblood.cli.evaluate:evaluate",
     "check": "smartblood.cli.check:check",
     "prepare": "smartblood.cli.prepare:prepare",
 }
