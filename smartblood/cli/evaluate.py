@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from smartblood.cli.options import with_settings
+from smartblood.settings import Settings
+
 if TYPE_CHECKING:
+    from smartblood.training.elsewhere import Evaluation
+    from smartblood.training.judging import Interval
     from smartblood.training.uci import Donors, Judged
 
 OUT = click.option(
@@ -72,6 +79,125 @@ def uci(file: Path, folds: int, repeats: int, seed: int, out: Path | None) -> No
         out.write_text(json.dumps(_flat(judged, donors, folds, repeats, seed), indent=2) + "\n", "utf-8")
 
 
+class Spread(click.ParamType[Any]):
+    """A parameter of a world that has several numbers: with commas between, named where they have names."""
+
+    name = "NUMBERS"
+
+    def __init__(self, default: tuple[Any, ...]) -> None:
+        self.named = isinstance(default[0], tuple)
+        self.default = default
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Read 0.8,1,1.2 or RANDOM=0.5,NEAREST=0.5."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            found = tuple(self._part(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r}: write it as {self.text(self.default)}", param, ctx)
+        names = {name for name, _ in self.default} if self.named else set()
+        if (self.named and {name for name, _ in found} != names) or len(found) != len(self.default):
+            self.fail(f"{value!r}: write it as {self.text(self.default)}", param, ctx)
+        return found
+
+    def _part(self, text: str) -> Any:  # noqa: ANN401
+        if not self.named:
+            return float(text)
+        name, _, number = text.partition("=")
+        return name.strip(), float(number)
+
+    @staticmethod
+    def text(value: tuple[Any, ...]) -> str:
+        """Return a value as it would be written."""
+        return ",".join(f"{one[0]}={one[1]:g}" if isinstance(one, tuple) else f"{one:g}" for one in value)
+
+
+def _parameters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command a flag for each parameter of a world."""
+    from producers.simulator.shifted import SHIFTED  # noqa: PLC0415
+
+    for field in reversed(fields(SHIFTED)):
+        default = getattr(SHIFTED, field.name)
+        spread = isinstance(default, tuple)
+        kind = Spread(default) if spread else click.FloatRange(0) if isinstance(default, float) else click.IntRange(1)
+        name = {"n_donors": "donors", "history_days": "days"}.get(field.name, field.name)
+        option = click.option(
+            f"--{name.replace('_', '-')}",
+            field.name,
+            default=Spread.text(default) if spread else default,
+            type=kind,
+            envvar=f"SMARTBLOOD_EVALUATE_WORLD_{name.upper()}",
+            show_envvar=True,
+            help=f"The world's {field.name.replace('_', ' ')}.",
+        )
+        command = option(command)
+    return command
+
+
+@evaluate.command()
+@SEED
+@OUT
+@_parameters
+@with_settings("models_dir", "models_map_sha256")
+def world(*, seed: int, out: Path | None, settings: Settings, **parameters: Any) -> None:  # noqa: ANN401
+    """Judge the champion of donor_seeker_match in a simulated world that it wasn't trained in.
+
+    Every parameter of the world is a flag; unless set, it differs from the training world: fewer keen donors, distance
+    counts more, alerts tire more. Beside the champion stand the simulator's own truth, nearest-first and the
+    predecessor's formula, each asking the same number of the same lawful donors, preference classes first.
+    """
+    from producers.simulator import World  # noqa: PLC0415 - quick help
+    from smartblood.cli.train import ENDS_AT  # noqa: PLC0415
+    from smartblood.registry import load_champion  # noqa: PLC0415
+    from smartblood.training.elsewhere import evaluate as judge  # noqa: PLC0415
+
+    scorer = load_champion(settings.models_dir, "donor_seeker_match", pinned=settings.models_map_sha256)
+    found = judge(scorer, World(**parameters), seed, ENDS_AT, on_step=lambda step: click.echo(f"{step} ...", err=True))
+    click.echo(_comparison(found))
+    click.echo(f"{scorer.name} {scorer.version}, seed {seed}; 95 % intervals, by a bootstrap over requests")
+    if out is not None:
+        out.write_text(json.dumps(_flat_world(found, seed), indent=2) + "\n", "utf-8")
+
+
+def _comparison(found: Evaluation) -> str:
+    lines = [
+        f"{found.n:,} alerts of {found.n_requests:,} lists drawn at random, {found.n_gave:,} of them given for",
+        f"{'':14}" + "".join(f"{title:>26}" for title in ("auc", "brier", "log_loss", "ece", "gave per alert")),
+    ]
+    for name, figures in found.figures.items():
+        cells = [_cell(figures.get(figure)) for figure in ("auc", "brier", "log_loss", "ece")]
+        lines.append(f"{name:14}" + "".join(f"{cell:>26}" for cell in [*cells, _cell(found.gave_per_alert[name])]))
+    for name, gain in found.gain_over.items():
+        lines.append(f"model over {name}: {gain.value:+.1%} ({gain.lower:+.1%} to {gain.upper:+.1%}) given per alert")
+    lines.append("observed ÷ expected, ten bins: " + " ".join(f"{one:.2f}" for one in found.observed_to_expected))
+    return "\n".join(lines)
+
+
+def _cell(found: Interval | None) -> str:
+    return "" if found is None else f"{found.value:.4f} ({found.lower:.4f}–{found.upper:.4f})"
+
+
+def _flat_world(found: Evaluation, seed: int) -> dict[str, float | int]:
+    flat: dict[str, float | int] = {"n": found.n, "n_gave": found.n_gave, "n_requests": found.n_requests, "seed": seed}
+
+    def put(name: str, interval: Interval) -> None:
+        flat[name] = round(interval.value, 6)
+        flat[f"{name}_lower"] = round(interval.lower, 6)
+        flat[f"{name}_upper"] = round(interval.upper, 6)
+
+    for name, figures in found.figures.items():
+        ending = "" if name == "model" else f"_{name}"
+        for figure, interval in figures.items():
+            put(f"{figure}{ending}", interval)
+        put(f"gave_per_alert{ending}", found.gave_per_alert[name])
+    for name, gain in found.gain_over.items():
+        put(f"gain_over_{name}", gain)
+    for number, one in enumerate(found.observed_to_expected, 1):
+        flat[f"observed_to_expected_{number}"] = one
+    return flat
+
+
 def _step(bar: object, done: int, n: int) -> None:
     bar.length = n  # type: ignore[attr-defined] # click's bar has no type of its own
     bar.update(done - bar.pos)  # type: ignore[attr-defined]
@@ -81,7 +207,7 @@ def _table(judged: list[Judged]) -> str:
     figures = list(judged[0].figures)
     lines = [f"{'':22}" + "".join(f"{figure:>26}" for figure in figures)]
     for one in judged:
-        cells = (f"{found.value:.4f} ({found.lower:.4f}–{found.upper:.4f})" for found in one.figures.values())
+        cells = (_cell(found) for found in one.figures.values())
         lines.append(f"{one.name:22}" + "".join(f"{cell:>26}" for cell in cells))
     return "\n".join(lines)
 

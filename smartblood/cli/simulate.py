@@ -121,8 +121,7 @@ class Course(NamedTuple):
 
 
 def _publish_requests(world: World, seed: int, course: Course, publisher: Publisher, step: Step) -> None:
-    from producers.simulator import requests  # noqa: PLC0415 - quick help
-    from producers.simulator.requests import moved  # noqa: PLC0415
+    from producers.simulator.requests import moved, requests  # noqa: PLC0415 - quick help
 
     started_s, first_at = time.monotonic(), _now()
     # Milliseconds since 1970 as the first id: a world that is published again asks for other requests.

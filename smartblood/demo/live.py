@@ -14,9 +14,9 @@ from heapq import heappop, heappush
 from rich.console import Console
 from rich.live import Live
 
-from producers.simulator import History, LiveDonors, requests
+from producers.simulator import History, LiveDonors
 from producers.simulator.published import Published
-from producers.simulator.requests import moved
+from producers.simulator.requests import moved, requests
 from schemas.codec import Codec
 from smartblood.demo import view
 from smartblood.kafka.client import Cluster

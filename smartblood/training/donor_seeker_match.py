@@ -20,6 +20,7 @@ from smartblood.training.card import card_of
 from smartblood.training.examples import Examples, examples_of
 from smartblood.training.fitting import fit_calibration, fit_trees
 from smartblood.training.judging import Interval, auc, brier, calibration_error, log_loss, ndcg, with_interval
+from smartblood.training.policies import policies, truth_of
 
 NAME = "donor_seeker_match"
 Measure = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
@@ -123,14 +124,8 @@ def _split(examples: Examples) -> _Parts:
 
 def _judge(scorer: TreeScorer, test: Examples, history: History, seed: int) -> dict[str, Any]:
     """Compare with the oracle, nearest-first and the predecessor's formula."""
-    oracle, at_random = _oracle(test, history)
-    km, availability, reliability = test.rows[:, 1], test.rows[:, 2], test.rows[:, 4]
-    scores = {
-        "model": scorer.predict(test.rows),
-        "oracle": oracle,
-        "nearest_first": -km,
-        "predecessor": 0.4 * availability + 0.3 * (1 - km / 50) + 0.3 * reliability,
-    }
+    oracle, at_random = truth_of(test, history)
+    scores = policies(scorer, test, oracle)
     base_rate = np.full(test.gave.size, test.gave.mean())
     metrics: dict[str, Any] = {"n_alerts": int(test.gave.size), "n_gave": int(test.gave.sum())}
     for name, score in scores.items():
@@ -169,17 +164,6 @@ def _ndcg_interval(drawn: Examples, score: NDArray[np.float64], seed: int) -> li
 def _interval(figure: Callable[[NDArray[np.int64]], float], groups: NDArray[np.int64], seed: int) -> list[float]:
     found: Interval = with_interval(figure, groups, seed=seed)
     return [_round(found.value), _round(found.lower), _round(found.upper)]
-
-
-def _oracle(test: Examples, history: History) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return what was truly probable of each alert, and whether its list was drawn at random; to judge by, only."""
-    asks = history.asks
-    ids = np.array([event["request_id"] for event in history.requests.event], np.int64)
-    donors = history.people.donor_id
-    place = {pair: i for i, pair in enumerate(zip(ids[asks.request].tolist(), donors[asks.row].tolist(), strict=True))}
-    found = np.array([place[pair] for pair in zip(test.request_id.tolist(), test.donor_id.tolist(), strict=True)])
-    random_policy = [name for name, _ in history.world.policy_share].index("RANDOM")
-    return asks.probability[found], asks.policy[found] == random_policy
 
 
 def _training_data(world: World, seed: int, history: History, parts: _Parts) -> dict[str, Any]:

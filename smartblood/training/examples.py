@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from consumers.donor_state import DonorState
 from consumers.topology import Batch, Input
-from features.compatibility import GROUP_CODE, tiers_for
+from features.compatibility import GROUP_CODE, preference_classes, tiers_for
 from features.geo import cell_centre, distance_km
 from features.vectors import NEVER_GAVE, URGENCY_LEVEL, match_rows
 from producers.simulator import Published
@@ -38,6 +38,8 @@ class Examples:
         The request's instant, microseconds.
     required_by : ndarray of int64, shape (n,)
     request_id, donor_id : ndarray of int64, shape (n,)
+    preference : ndarray of int8, shape (n,)
+        The donor's preference class for the request: 0 is best.
     """
 
     rows: NDArray[np.float64]
@@ -46,6 +48,7 @@ class Examples:
     required_by: NDArray[np.int64]
     request_id: NDArray[np.int64]
     donor_id: NDArray[np.int64]
+    preference: NDArray[np.int8]
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Examples:
         """Return the entries that ``chosen`` picks, a mask or places."""
@@ -56,6 +59,7 @@ class Examples:
             self.required_by[chosen],
             self.request_id[chosen],
             self.donor_id[chosen],
+            self.preference[chosen],
         )
 
 
@@ -73,6 +77,7 @@ class _Seen(NamedTuple):
     reliability: float
     urgency: int
     units: int
+    preference: int
 
 
 def examples_of(events: Iterable[Published]) -> Examples:
@@ -115,6 +120,7 @@ def examples_of(events: Iterable[Published]) -> Examples:
         required_by=columns["required_by"],
         request_id=columns["request_id"],
         donor_id=columns["donor_id"],
+        preference=columns["preference"].astype(np.int8),
     )
 
 
@@ -159,4 +165,5 @@ def _look(request: Event, state: Event) -> _Seen:
         reliability=state["reliability_score"],
         urgency=URGENCY_LEVEL[request["urgency"]],
         units=request["units_required"],
+        preference=int(preference_classes(request)[GROUP_CODE[state["blood_group"]]]),
     )

@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from producers.simulator import World, requests, simulate
+from producers.simulator import World, simulate
 from producers.simulator.published import Published
-from producers.simulator.requests import moved
+from producers.simulator.requests import moved, requests
 from schemas.codec import Codec
 from smartblood.demo.everything import everything_up
 from smartblood.demo.sight import Sight

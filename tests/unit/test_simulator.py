@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from consumers.validation import checked
-from producers.simulator import LiveDonors, Published, World, requests, simulate
+from producers.simulator import LiveDonors, Published, World, simulate
 from producers.simulator.law import normal_cdf
 from producers.simulator.population import Hidden
+from producers.simulator.requests import requests
 from producers.simulator.towns import TOWNS
 from schemas.catalogue import schema_files
 from schemas.codec import Codec

@@ -1,0 +1,158 @@
+"""The champion in a world that it wasn't trained in: another mixture of donors, other distances, other habits.
+
+Only lists that were drawn at random among the lawful donors in reach are looked at: a policy that had chosen them would
+favour its like. Each policy then asks a third of each list, in the contract's order: classes first, then what it orders
+by. All ask the same number of the same donors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.scoring import Scorer
+from producers.simulator import World, simulate
+from smartblood.errors import Fatal
+from smartblood.training.examples import Examples, examples_of
+from smartblood.training.judging import (
+    N_BINS,
+    Interval,
+    auc,
+    brier,
+    calibration_error,
+    log_loss,
+    with_interval,
+)
+from smartblood.training.policies import policies, truth_of
+
+HOUR_US = 3_600_000_000
+SETTLED_US = 6 * HOUR_US
+ASKED_SHARE = 1 / 3
+LEARNED_SHARE = 0.5
+"""Of the time that passes before anybody is judged: at first nothing is known of anybody."""
+
+GAVE_MIN = 20
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Evaluation(NamedTuple):
+    """How good the champion is in a world.
+
+    Parameters
+    ----------
+    n, n_gave, n_requests : int
+        Alerts, those given for, requests.
+    figures : dict of str to dict of str to Interval
+        For each policy that says a probability (model, oracle): auc, brier, log_loss, ece; for the others auc alone.
+    gave_per_alert : dict of str to Interval
+        Of the third of each list that each policy asks.
+    gain_over : dict of str to Interval
+        By how much more of those whom the model asks give, relative to whom the other asks.
+    observed_to_expected : list of float
+        In each of ten bins of equal numbers of scores, lowest first.
+    """
+
+    n: int
+    n_gave: int
+    n_requests: int
+    figures: dict[str, dict[str, Interval]]
+    gave_per_alert: dict[str, Interval]
+    gain_over: dict[str, Interval]
+    observed_to_expected: list[float]
+
+
+def evaluate(
+    scorer: Scorer, world: World, seed: int, end: int, *, on_step: Callable[[str], None] = lambda _: None
+) -> Evaluation:
+    """Judge a scorer in a world.
+
+    Raises
+    ------
+    Fatal
+        If the world is too small to say anything.
+    """
+    on_step(f"simulating {world.n_donors:,} donors, {world.history_days} days")
+    history = simulate(world, seed, end)
+    on_step(f"replaying {history.asks.row.size:,} alerts through the stream's own code")
+    alerts = examples_of(history.events(with_requests=True))
+    begin = history.start + int((history.end - history.start) * LEARNED_SHARE)
+    alerts = alerts.take((alerts.at >= begin) & (alerts.required_by + SETTLED_US <= history.end))
+    if not alerts.gave.size:
+        message = "nobody is asked in this world: give more --donors or --days"
+        raise Fatal(message)
+    truth, at_random = truth_of(alerts, history)
+    alerts, truth = alerts.take(at_random), truth[at_random]
+    order = np.argsort(alerts.request_id, kind="stable")
+    alerts, truth = alerts.take(order), truth[order]
+    n_gave = int(alerts.gave.sum())
+    if min(n_gave, alerts.gave.size - n_gave) < GAVE_MIN:
+        message = f"{alerts.gave.size} alerts, {n_gave} of them given for, say nothing: give more --donors or --days"
+        raise Fatal(message)
+    on_step(f"judging on {alerts.gave.size:,} alerts of lists drawn at random")
+    return _judged(alerts, policies(scorer, alerts, truth), seed)
+
+
+def _judged(alerts: Examples, scores: dict[str, Floats], seed: int) -> Evaluation:
+    chosen = {name: _chosen(alerts, score) for name, score in scores.items()}
+    return Evaluation(
+        n=int(alerts.gave.size),
+        n_gave=int(alerts.gave.sum()),
+        n_requests=len(np.unique(alerts.request_id)),
+        figures={name: _figures(alerts, name, score, seed) for name, score in scores.items()},
+        gave_per_alert={name: _interval(alerts, _per_alert(alerts, asked), seed) for name, asked in chosen.items()},
+        gain_over={
+            name: _interval(alerts, _gain(alerts, chosen["model"], asked), seed)
+            for name, asked in chosen.items()
+            if name != "model"
+        },
+        observed_to_expected=_observed_to_expected(alerts, scores["model"]),
+    )
+
+
+def _figures(alerts: Examples, name: str, score: Floats, seed: int) -> dict[str, Interval]:
+    measures: dict[str, Callable[[Any, Floats], float]] = {"auc": auc}
+    if name in {"model", "oracle"}:
+        measures |= {"brier": brier, "log_loss": log_loss, "ece": calibration_error}
+    return {
+        figure: _interval(alerts, lambda places, measure=measure: measure(alerts.gave[places], score[places]), seed)  # type: ignore[misc]
+        for figure, measure in measures.items()
+    }
+
+
+def _chosen(alerts: Examples, score: Floats) -> NDArray[np.bool_]:
+    """Return whether a policy would ask each donor: a third of each list, rounded up, classes first."""
+    order = np.lexsort((alerts.donor_id, -score, alerts.preference, alerts.request_id))
+    _, starts, sizes = np.unique(alerts.request_id, return_index=True, return_counts=True)
+    place = np.arange(order.size) - np.repeat(starts, sizes)
+    asked = np.empty(order.size, np.bool_)
+    asked[order] = place < np.repeat(np.ceil(sizes * ASKED_SHARE), sizes)
+    return asked
+
+
+def _per_alert(alerts: Examples, asked: NDArray[np.bool_]) -> Callable[[Ints], float]:
+    return lambda places: float(alerts.gave[places][asked[places]].mean())
+
+
+def _gain(alerts: Examples, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Callable[[Ints], float]:
+    mine, other = _per_alert(alerts, ours), _per_alert(alerts, theirs)
+
+    def gain(places: Ints) -> float:
+        base = other(places)
+        return mine(places) / base - 1 if base > 0 else 0.0
+
+    return gain
+
+
+def _interval(alerts: Examples, figure: Callable[[Ints], float], seed: int) -> Interval:
+    return with_interval(figure, alerts.request_id, seed=seed)
+
+
+def _observed_to_expected(alerts: Examples, score: Floats) -> list[float]:
+    order = np.argsort(score, kind="stable")
+    bins = np.array_split(order, N_BINS)
+    return [round(float(alerts.gave[part].sum() / max(score[part].sum(), 1e-12)), 4) for part in bins]

@@ -1,0 +1,121 @@
+"""The champion in a world that differs: who is asked by which policy, and that the flags make the world."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from producers.simulator import World
+from producers.simulator.shifted import SHIFTED
+from smartblood import cli
+from smartblood.registry import load_champion
+from smartblood.settings import MODELS_DIR
+from smartblood.training import elsewhere
+from smartblood.training.examples import Examples
+
+SMALL = ["--donors", "700", "--days", "330", "--alerts-per-donor-year", "14"]
+
+
+def alerts(n_lists=4, length=6):
+    rng, n = np.random.default_rng(3), n_lists * length
+    return Examples(
+        rows=rng.random((n, 7)),
+        gave=rng.random(n) < 0.4,
+        at=np.zeros(n, np.int64),
+        required_by=np.zeros(n, np.int64),
+        request_id=np.repeat(np.arange(n_lists), length),
+        donor_id=np.arange(n),
+        preference=rng.integers(0, 2, n).astype(np.int8),
+    )
+
+
+def test_a_policy_asks_a_third_of_each_list_classes_first_then_the_best():
+    found, score = alerts(), np.random.default_rng(4).random(24)
+    asked = elsewhere._chosen(found, score)
+    for request_id in range(4):
+        places = np.flatnonzero(found.request_id == request_id)
+        expected = sorted(places.tolist(), key=lambda i: (found.preference[i], -score[i], found.donor_id[i]))[:2]
+        assert sorted(np.flatnonzero(asked[places]) + places[0]) == sorted(expected)
+
+
+def test_gain_and_observed_to_expected_are_what_they_say():
+    found = alerts()
+    ours, theirs = np.arange(24) % 2 == 0, np.arange(24) % 3 == 0
+    everywhere = np.arange(24)
+    mine, other = found.gave[ours].mean(), found.gave[theirs].mean()
+    assert elsewhere._gain(found, ours, theirs)(everywhere) == pytest.approx(mine / other - 1)
+    ratios = elsewhere._observed_to_expected(found, np.full(24, 0.5))
+    assert len(ratios) == 10
+    assert np.mean([ratio * size for ratio, size in zip(ratios, [3] * 4 + [2] * 6, strict=True)]) * 10 == (
+        pytest.approx(found.gave.sum() / 0.5, abs=0.01)
+    )
+
+
+def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, capsys):
+    out = tmp_path / "world.json"
+    assert cli.exit_code(["evaluate", "world", *SMALL, "--keen-share", "0.5", "--out", str(out)]) == 0
+    said, flat = capsys.readouterr().out, json.loads(out.read_text("utf-8"))
+    for name in ("model", "oracle", "nearest_first", "predecessor"):
+        assert f"\n{name}" in said
+    assert f"{flat['auc']:.4f}" in said
+    assert flat["auc_lower"] <= flat["auc"] <= flat["auc_upper"]
+    assert flat["auc_oracle"] > flat["auc"] - 0.05
+    assert {f"observed_to_expected_{n}" for n in range(1, 11)} <= flat.keys()
+    assert {"gain_over_nearest_first", "gain_over_predecessor_lower", "gave_per_alert", "brier", "ece"} <= flat.keys()
+    assert all(isinstance(value, int | float) for value in flat.values())
+
+
+def test_every_parameter_of_the_world_is_a_flag_that_makes_the_world(monkeypatch):
+    made = []
+
+    def judge(_scorer, world, _seed, _end, **_):
+        made.append(world)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(elsewhere, "evaluate", judge)
+    flags = {"n_donors": "donors", "history_days": "days"}
+    given = {}
+    arguments = []
+    for field in fields(World):
+        value = getattr(SHIFTED, field.name)
+        if isinstance(value, tuple):
+            named = isinstance(value[0], tuple)
+            value = tuple((one[0], one[1] + 0.25) if named else one + 0.25 for one in value)
+            text = ",".join(f"{one[0]}={one[1]}" if named else str(one) for one in value)
+        else:
+            value = value + 1 if isinstance(value, int) else value / 2
+            text = str(value)
+        given[field.name] = value
+        arguments += [f"--{flags.get(field.name, field.name).replace('_', '-')}", text]
+    assert cli.exit_code(["evaluate", "world", *arguments]) == 130
+    assert cli.exit_code(["evaluate", "world"]) == 130
+    assert made == [World(**given), SHIFTED]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--urgency-odds", "1,2"],
+        ["--urgency-odds", "1,2,x,3"],
+        ["--policy-share", "RANDOM=1"],
+        ["--keen-share", "-1"],
+        ["--donors", "0"],
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_wrong_usage(arguments):
+    assert cli.exit_code(["evaluate", "world", *arguments]) == 2
+
+
+def test_a_world_that_says_nothing_is_said(capsys):
+    assert cli.exit_code(["evaluate", "world", "--donors", "50", "--days", "60"]) == 3
+    assert "give more --donors or --days" in capsys.readouterr().err
+
+
+def test_the_shifted_world_differs_from_the_one_that_models_are_trained_in():
+    training = World(n_donors=12_000, alerts_per_donor_year=6.0)
+    differing = {field.name for field in fields(World) if getattr(SHIFTED, field.name) != getattr(training, field.name)}
+    assert {"keen_share", "keen_rate", "other_rate", "decay_km_most", "fatigue_factor"} <= differing
+    assert load_champion(MODELS_DIR, "donor_seeker_match").version
