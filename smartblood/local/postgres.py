@@ -136,11 +136,11 @@ class LocalPostgres:
             raise Fatal(message)
         self.create_database(DATABASE)
 
-    def create_database(self, name: str) -> None:
-        """Make an empty database of this name where there is none."""
+    def create_database(self, name: str, *, template: str = "template1") -> None:
+        """Make a database of this name where there is none: empty, or a copy of ``template``, which nobody may use."""
         known = self._sql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'")  # noqa: S608 - names are our own
         if known.strip() != "1":
-            self._sql(f'CREATE DATABASE "{name}" STRATEGY wal_log')
+            self._sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log')
 
     def drop_database(self, name: str) -> None:
         """Drop a database, whoever is connected."""

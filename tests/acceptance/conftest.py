@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import pytest
 
+from smartblood.storage import upgrade
 from tests.acceptance.system import System
 
 
+@pytest.fixture(scope="session")
+def with_tables(postgres):
+    """The name of a database that has the tables, to be copied."""
+    postgres.create_database("with_tables")
+    upgrade(postgres.url_of("with_tables"))
+    return "with_tables"
+
+
 @pytest.fixture
-def make_system(broker, postgres, tmp_path):
+def make_system(broker, postgres, with_tables, tmp_path):
     """Makes systems; the partitions can be chosen, since two hundred are more than most tests need."""
     made = []
     n_made = 0
 
-    def make(*, donor=4, request=4, output=2, **settings):
+    def make(*, donor=4, request=4, output=2, by_commands=False, **settings):
         nonlocal n_made
         n_made += 1
         name = f"a{tmp_path.name[-18:].replace('_', '-').lower()}{n_made}"
         database = f"{name}-{id(made) % 10**6}"
-        postgres.create_database(database)
+        postgres.create_database(database, **({} if by_commands else {"template": with_tables}))
         folder = tmp_path / f"system-{n_made}"
         folder.mkdir()
         system = System(
@@ -34,7 +43,10 @@ def make_system(broker, postgres, tmp_path):
             | settings,
         )
         made.append((system, database))
-        system.prepare()
+        if by_commands:
+            system.prepare()
+        else:
+            system.make_topics()
         return system
 
     yield make

@@ -16,6 +16,13 @@ from tests.oracle.test_donor_facts import departures
 
 pytestmark = pytest.mark.broker
 
+
+@pytest.fixture
+def system(make_system):
+    """Made by the commands that a user has for it."""
+    return make_system(by_commands=True)
+
+
 EVERYTHING = (
     "blood-request-created",
     "blood-request-closed",

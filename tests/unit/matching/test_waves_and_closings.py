@@ -214,7 +214,7 @@ def test_a_batch_logs_its_scoring_once():
     (logged,) = world.driver.events("prediction-logged")
     assert (logged["n_rows"], logged["inference_time_ms"], logged["success"]) == (4, 1000.0, True)
     assert (logged["source"], logged["model"], logged["version"]) == ("matching", "donor_seeker_match", "test-1")
-    assert logged["event_id"] == derived_event_id("prediction-logged", request(1)["event_id"])
+    assert logged["event_id"] == derived_event_id("prediction-logged/test-1", request(1)["event_id"])
 
 
 def test_a_request_of_an_unknown_district_is_answered_and_alarms():
