@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, distinct, func, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from consumers.recording.rows import ReleaseRow
 from smartblood.storage.bulk import Incoming
@@ -65,7 +65,7 @@ def _released(connection: Connection, model: str, there: list[Artefact]) -> tupl
     last = (
         select(releases.version, releases.sha256, releases.role, releases.released_at, releases.release_offset)
         .where(releases.model_name == model)
-        .distinct(releases.version)
+        .ext(distinct_on(releases.version))
         .order_by(releases.version, releases.release_offset.desc())
         .subquery("last")
     )
