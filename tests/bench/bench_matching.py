@@ -85,8 +85,8 @@ def test_what_the_cut_costs(matching, scorer):
     lists = []
     for n_scored_min in (256, 10**9):
         rules = ReachRules(n_scored_min=n_scored_min)
-        matcher = Matcher(matching.index, scorer, reach=rules, exploring=ExploringRules(), timer=time.perf_counter)
-        offers = matcher.match(asked).offers
+        matcher = Matcher(matching.index, reach=rules, exploring=ExploringRules(), timer=time.perf_counter)
+        offers = matcher.match(asked, [scorer] * len(asked)).offers
         start = offers.start
         lists.append([(offers.row[a:b], offers.score[a:b]) for a, b in itertools.pairwise(start)])
     same = [set(cut[0]) == set(whole[0]) for cut, whole in zip(*lists, strict=True)]
