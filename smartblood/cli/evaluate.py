@@ -178,21 +178,20 @@ def _cell(found: Interval | None) -> str:
     return "" if found is None else f"{found.value:.4f} ({found.lower:.4f}–{found.upper:.4f})"
 
 
+def _flat_interval(name: str, found: Interval) -> dict[str, float]:
+    ends = {"": found.value, "_lower": found.lower, "_upper": found.upper}
+    return {f"{name}{ending}": round(value, 6) for ending, value in ends.items()}
+
+
 def _flat_world(found: Evaluation, seed: int) -> dict[str, float | int]:
     flat: dict[str, float | int] = {"n": found.n, "n_gave": found.n_gave, "n_requests": found.n_requests, "seed": seed}
-
-    def put(name: str, interval: Interval) -> None:
-        flat[name] = round(interval.value, 6)
-        flat[f"{name}_lower"] = round(interval.lower, 6)
-        flat[f"{name}_upper"] = round(interval.upper, 6)
-
     for name, figures in found.figures.items():
         ending = "" if name == "model" else f"_{name}"
         for figure, interval in figures.items():
-            put(f"{figure}{ending}", interval)
-        put(f"gave_per_alert{ending}", found.gave_per_alert[name])
+            flat |= _flat_interval(f"{figure}{ending}", interval)
+        flat |= _flat_interval(f"gave_per_alert{ending}", found.gave_per_alert[name])
     for name, gain in found.gain_over.items():
-        put(f"gain_over_{name}", gain)
+        flat |= _flat_interval(f"gain_over_{name}", gain)
     for number, one in enumerate(found.observed_to_expected, 1):
         flat[f"observed_to_expected_{number}"] = one
     return flat
@@ -223,7 +222,5 @@ def _flat(judged: list[Judged], donors: Donors, folds: int, repeats: int, seed: 
     for number, one in enumerate(judged):
         ending = "" if number == 0 else f"_{one.name.replace(' ', '_')}"
         for figure, interval in one.figures.items():
-            found[f"{figure}{ending}"] = round(interval.value, 6)
-            found[f"{figure}{ending}_lower"] = round(interval.lower, 6)
-            found[f"{figure}{ending}_upper"] = round(interval.upper, 6)
+            found |= _flat_interval(f"{figure}{ending}", interval)
     return found

@@ -9,9 +9,9 @@ from collections.abc import Collection
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
-from smartblood.kafka.client import Cluster, reader
+from smartblood.kafka.client import Cluster, no_error, reader
 from smartblood.kafka.offsets import Offsets, translated
 
 ASK_S = 5.0
@@ -36,7 +36,7 @@ class Behind:
         self._offsets = Offsets(cluster)
         self._places = [(topic, n) for topic in topics for n in range(self._offsets.n_partitions(topic))]
         # An admin client would do, but asked before the group is there it took the process down (confluent-kafka 2.16).
-        self._consumer = reader(cluster, name, _no_error)
+        self._consumer = reader(cluster, name, no_error)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -66,7 +66,3 @@ class Behind:
             raise translated(error, f"what {self._name} has committed") from error
         committed = {(self._cluster.contract_name(at.topic), at.partition): max(at.offset, 0) for at in found}
         return sum(max(0, end - committed[place]) for place, end in ends.items())
-
-
-def _no_error(_: KafkaError) -> None:
-    """Whoever asks hears it from the answer."""

@@ -176,6 +176,10 @@ def reader(
     return _made(Consumer, _reading(cluster, name) | following | user | given | _for_correctness() | own)
 
 
+def no_error(_: KafkaError) -> None:
+    """Do nothing with errors of a reader: whoever asks it hears them from the answer."""
+
+
 def transactional_producer(
     cluster: Cluster, transactional_id: str, on_error: OnError, batch_bytes_max: int = BATCH_BYTES
 ) -> Producer:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from structlog.typing import FilteringBoundLogger
 
 from smartblood import metrics
 from smartblood.errors import Fatal
-from smartblood.kafka.client import Cluster, error_of, reader
+from smartblood.kafka.client import Cluster, error_of, no_error, reader
 from smartblood.kafka.faults import FORBIDDEN
 
 ASK_S = 0.25
@@ -101,7 +101,7 @@ class Committed:
     def _after_all(self, number: int, asked: list[TopicPartition]) -> dict[str, int] | None:
         """Return the offsets from before a transaction that doesn't end, once patience is over."""
         if self._unstable is None:
-            self._unstable = reader(self._cluster, self._name, _no_error, stable=False)
+            self._unstable = reader(self._cluster, self._name, no_error, stable=False)
         found = self._ask(self._unstable, asked)
         if found is None:  # nobody answers: what is in flight may still come to its end
             self.forget(number)
@@ -131,7 +131,3 @@ class Committed:
         if any(at.error is not None for at in found):
             return None
         return {self._cluster.contract_name(at.topic): at.offset for at in found}
-
-
-def _no_error(_: KafkaError) -> None:
-    """Whoever asks hears it from the answer."""

@@ -17,16 +17,13 @@ from smartblood.registry.scorer import scorer_of
 from smartblood.registry.trees import read_trees
 from smartblood.registry.writing import artefact_bytes, entry_of
 from smartblood.training.card import card_of
-from smartblood.training.examples import Examples, examples_of
+from smartblood.training.examples import SETTLED_US, Examples, examples_of
 from smartblood.training.fitting import fit_calibration, fit_trees
 from smartblood.training.judging import Interval, auc, brier, calibration_error, log_loss, ndcg, with_interval
 from smartblood.training.policies import policies, truth_of
 
 NAME = "donor_seeker_match"
 Measure = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
-HOUR_US = 3_600_000_000
-SETTLED_US = 6 * HOUR_US
-"""How long after ``required_by`` the last outcome of a request has been recorded."""
 
 TRAIN_SHARE, CALIBRATE_SHARE = 0.6, 0.2
 GAVE_MIN = 20

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from features.scoring import Scorer
 from producers.simulator import World, simulate
 from smartblood.errors import Fatal
-from smartblood.training.examples import Examples, examples_of
+from smartblood.training.examples import SETTLED_US, Examples, examples_of
 from smartblood.training.judging import (
     N_BINS,
     Interval,
@@ -28,8 +28,6 @@ from smartblood.training.judging import (
 )
 from smartblood.training.policies import policies, truth_of
 
-HOUR_US = 3_600_000_000
-SETTLED_US = 6 * HOUR_US
 ASKED_SHARE = 1 / 3
 LEARNED_SHARE = 0.5
 """Of the time that passes before anybody is judged: at first nothing is known of anybody."""

@@ -23,6 +23,9 @@ from producers.simulator import Published
 from schemas.codec import Codec
 from schemas.records import Event, Record
 
+SETTLED_US = 6 * 3_600_000_000
+"""How long after ``required_by`` the last outcome of a request has been recorded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Examples:
