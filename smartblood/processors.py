@@ -58,7 +58,7 @@ def matching(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.logs import logger  # noqa: PLC0415
     from smartblood.metrics import INDEX_BYTES, INDEX_DONORS, MODEL_VERSION, MODELS_REFUSED  # noqa: PLC0415
-    from smartblood.registry import load_champion, load_released  # noqa: PLC0415
+    from smartblood.registry.loading import load_champion, load_released  # noqa: PLC0415
 
     models_dir, pinned = settings.models_dir, settings.models_map_sha256
 

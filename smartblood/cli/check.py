@@ -128,7 +128,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 
 def _artefacts(settings: Settings) -> Iterator[Finding]:
-    from smartblood.registry import verify  # noqa: PLC0415
+    from smartblood.registry.loading import verify  # noqa: PLC0415
 
     try:
         found = verify(settings.models_dir, pinned=settings.models_map_sha256)

@@ -149,7 +149,7 @@ def world(*, seed: int, out: Path | None, settings: Settings, **parameters: Any)
     """
     from producers.simulator import World  # noqa: PLC0415 - quick help
     from smartblood.cli.train import ENDS_AT  # noqa: PLC0415
-    from smartblood.registry import load_champion  # noqa: PLC0415
+    from smartblood.registry.loading import load_champion  # noqa: PLC0415
     from smartblood.training.elsewhere import evaluate as judge  # noqa: PLC0415
 
     scorer = load_champion(settings.models_dir, "donor_seeker_match", pinned=settings.models_map_sha256)

@@ -21,7 +21,7 @@ def models() -> None:
 @with_settings("models_dir", "models_map_sha256")
 def list_models(settings: Settings) -> None:
     """Print a line for each version of each model; * marks the default."""
-    from smartblood.registry import read_manifest  # noqa: PLC0415 - quick help
+    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415 - quick help
 
     manifest = read_manifest(settings.models_dir, settings.models_map_sha256)
     for entry in manifest.entries:
@@ -34,7 +34,7 @@ def list_models(settings: Settings) -> None:
 @click.pass_context
 def verify(context: click.Context, settings: Settings) -> None:
     """Check digests, features and library versions, and read every artefact; exit 1 where one is refused."""
-    from smartblood.registry import verify as verify_folder  # noqa: PLC0415 - quick help
+    from smartblood.registry.loading import verify as verify_folder  # noqa: PLC0415 - quick help
 
     findings = verify_folder(settings.models_dir, pinned=settings.models_map_sha256)
     for finding in findings:
@@ -93,7 +93,8 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
 
 def _digest(model: str, version: str, settings: Settings, *, must_work: bool) -> str:
     """Return a version's digest; where it is to do something, only after it was read as whoever scores reads it."""
-    from smartblood.registry import load_version, read_manifest  # noqa: PLC0415 - quick help
+    from smartblood.registry.loading import load_version  # noqa: PLC0415 - quick help
+    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415 - quick help
 
     if must_work:
         return load_version(settings.models_dir, model, version, pinned=settings.models_map_sha256).sha256

@@ -62,8 +62,8 @@ SETTINGS = {
     "controller.quorum.election.timeout.ms": "100",
     "controller.quorum.election.backoff.max.ms": "100",
     "controller.quorum.append.linger.ms": "2",
-    # Fetches that were answered stay in its lists until so many more have come, 1,000 by default: looked through at each
-    # append, and copied at each collection.
+    # Fetches that were answered stay in its lists until so many have come, 1,000 by default: looked through at each
+    # append, and copied at each collection of garbage.
     "fetch.purgatory.purge.interval.requests": "100",
     "producer.purgatory.purge.interval.requests": "100",
     "num.network.threads": "2",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, distinct, func, literal, select
+from sqlalchemy import Connection, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from consumers.recording.rows import ReleaseRow
@@ -55,7 +55,7 @@ def settle(connection: Connection, models: Iterable[str], artefacts: Mapping[str
 
 def released_models(connection: Connection) -> list[str]:
     """Return the models of which anything was ever released."""
-    return list(connection.scalars(select(distinct(MODEL_RELEASES.c.model_name))))
+    return list(connection.scalars(select(MODEL_RELEASES.c.model_name).distinct()))
 
 
 def _released(connection: Connection, model: str, there: list[Artefact]) -> tuple[Artefact, Any] | None:

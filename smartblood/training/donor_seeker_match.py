@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from features.vectors import MATCH_FEATURES
 from producers.simulator import History, World, simulate
-from smartblood.registry import TreeScorer
 from smartblood.registry.manifest import Entry
-from smartblood.registry.scorer import scorer_of
+from smartblood.registry.scorer import TreeScorer, scorer_of
 from smartblood.registry.trees import read_trees
 from smartblood.registry.writing import artefact_bytes, entry_of
 from smartblood.training.card import card_of

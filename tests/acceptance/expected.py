@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from features.vectors import NEVER_GAVE, URGENCY_LEVEL, match_rows
-from smartblood.registry import load_champion
+from smartblood.registry.loading import load_champion
 from smartblood.settings import MODELS_DIR
 from tests.acceptance.outsider import Seen
 from tests.acceptance.wire import AVRO, plain

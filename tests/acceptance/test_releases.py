@@ -9,7 +9,7 @@ import time
 import joblib
 import pytest
 
-from smartblood.registry import read_manifest
+from smartblood.registry.manifest import read_manifest
 from smartblood.registry.writing import artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 from tests.acceptance.chaos import Load, eventually

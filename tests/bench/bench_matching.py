@@ -21,7 +21,7 @@ from features.ranking import ExploringRules
 from features.reach import ReachRules
 from schemas.codec import Codec
 from schemas.records import Record
-from smartblood.registry import load_champion
+from smartblood.registry.loading import load_champion
 from tests.bench.kerala import N_PARTITIONS, donor_records, requests, trained_scorer
 from tests.bench.report import median, print_table
 

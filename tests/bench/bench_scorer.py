@@ -11,7 +11,8 @@ import joblib
 import lightgbm
 import numpy as np
 
-from smartblood.registry import load_champion, read_manifest
+from smartblood.registry.loading import load_champion
+from smartblood.registry.manifest import read_manifest
 from smartblood.settings import MODELS_DIR
 from tests.bench.report import median, print_table
 

@@ -18,8 +18,7 @@ from producers.simulator.population import draw_groups, places
 from producers.simulator.world import World
 from schemas.codec import Codec
 from schemas.records import Record
-from smartblood.registry import TreeScorer
-from smartblood.registry.scorer import scorer_of
+from smartblood.registry.scorer import TreeScorer, scorer_of
 
 DAY_US = 86_400_000_000
 AT = 1_790_000_000_000_000

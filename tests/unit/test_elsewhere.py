@@ -11,7 +11,7 @@ import pytest
 from producers.simulator import World
 from producers.simulator.shifted import SHIFTED
 from smartblood import cli
-from smartblood.registry import load_champion
+from smartblood.registry.loading import load_champion
 from smartblood.settings import MODELS_DIR
 from smartblood.training import elsewhere
 from smartblood.training.examples import Examples

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from consumers.donor_state import DonorState
@@ -56,3 +59,13 @@ def test_how_late_an_event_counts_in_rates_is_a_setting(late_days, n_alerts):
         driver.send(one.topic, str(DONOR), one.event)
     driver.run()
     assert driver.events("donor-states")[-1]["n_alerts"] == n_alerts
+
+
+def test_telling_what_artefacts_there_are_loads_nothing_that_evaluates_them():
+    program = (
+        "import sys\nfrom smartblood.processors import artefacts_there\nfrom smartblood.settings import Settings\n"
+        "assert artefacts_there(Settings())\n"
+        "sys.exit(','.join(m for m in ('numba', 'scipy', 'sklearn', 'lightgbm') if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (0, "")

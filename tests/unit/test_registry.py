@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from features.scoring import ModelRefusedError
 from features.vectors import MATCH_FEATURES
 from smartblood.errors import Fatal
-from smartblood.registry import Finding, load_champion, load_released, load_version, read_manifest, verify
+from smartblood.registry.loading import Finding, load_champion, load_released, load_version, verify
+from smartblood.registry.manifest import read_manifest
 from smartblood.registry.scorer import Calibration
 from smartblood.registry.trees import UnreadableTreesError, read_trees
 from smartblood.registry.writing import artefact_bytes, entry_of, write

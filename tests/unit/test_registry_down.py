@@ -11,7 +11,7 @@ from smartblood.errors import Retryable
 from smartblood.kafka.batches import look_at
 from smartblood.kafka.halving import answer
 from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, HttpRegistry, codec_of
-from smartblood.registry import load_champion
+from smartblood.registry.loading import load_champion
 from smartblood.settings import Settings, load
 from tests.registry_double import Double
 from tests.unit.donor_state.histories import DONOR, START, profile

@@ -10,7 +10,8 @@ import pytest
 from features.vectors import MATCH_FEATURES
 from producers.simulator import Published, World, simulate
 from producers.simulator.population import Hidden
-from smartblood.registry import load_champion, read_manifest, verify
+from smartblood.registry.loading import load_champion, verify
+from smartblood.registry.manifest import read_manifest
 from smartblood.registry.scorer import Calibration
 from smartblood.registry.writing import write
 from smartblood.settings import MODELS_DIR
