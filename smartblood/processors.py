@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client import Gauge
 
     from consumers.releases import Release
+    from features.decay import HalfLives
     from features.reach import ReachRules
     from features.scoring import Scorer
     from smartblood.storage.artefacts import Artefact
@@ -40,7 +41,9 @@ def donor_state(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.metrics import SEEN_IDS_DROPPED  # noqa: PLC0415
 
-    processor = DonorState(codec_of(settings, patience_s=LOOP_PATIENCE_S), late_days=settings.late_days)
+    processor = DonorState(
+        codec_of(settings, patience_s=LOOP_PATIENCE_S), late_days=settings.late_days, half_lives=half_lives(settings)
+    )
     dropped = Growth()
 
     def look() -> None:
@@ -87,6 +90,13 @@ def matching(settings: Settings, slot: str) -> Worker:
             log.warning("needs a look", what=processor.alarms.pop(0))
 
     return Watched(Loop(processor, Cluster.of(settings), slot), look)
+
+
+def half_lives(settings: Settings) -> HalfLives:
+    """Return how fast what a donor did fades."""
+    from features.decay import HalfLives  # noqa: PLC0415
+
+    return HalfLives(settings.rate_half_life_days, settings.fatigue_half_life_days)
 
 
 def reach_rules(settings: Settings) -> ReachRules:

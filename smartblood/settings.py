@@ -26,6 +26,7 @@ KAFKA_PREFIX = "SMARTBLOOD_KAFKA_"
 MODELS_DIR = Path(__file__).parents[1] / "models_artifacts"
 
 KM_MAX = 20_000.0
+DAYS_MAX = 36_500.0
 """Nothing on earth is much farther."""
 
 DISTANCES_MEANT = "use distances in km with commas between, each above the one before, from above 0 to 20000"
@@ -100,7 +101,9 @@ class Settings(BaseSettings):
     underscores. ``slot`` is None where it isn't set: see ``slot_of``. ``exploring_share`` is the share of lists that
     give their last place to somebody who was left out; ``reach_…`` are the rules of the same names in
     ``features.reach``, and all workers of ``matching`` need the same of both. ``late_days`` is how much older than the
-    latest known of a donor an event may be to count in rates; all workers of ``donor-state`` need the same.
+    latest known of a donor an event may be to count in rates; all workers of ``donor-state`` need the same. How fast
+    what a donor did fades is ``rate_half_life_days`` and ``fatigue_half_life_days``: see ``features.decay``; all
+    workers of ``donor-state`` and ``matching`` need the same, and models were trained with the defaults.
     """
 
     model_config = SettingsConfigDict(
@@ -137,6 +140,8 @@ class Settings(BaseSettings):
     reach_askable_factor: int = Field(default=2, ge=1, le=1_000)
     reach_top_k_open_enough: int = Field(default=200, ge=1, le=1_000_000)
     late_days: int = Field(default=30, ge=1, le=365)
+    rate_half_life_days: float = Field(default=365.0, gt=0, le=DAYS_MAX)
+    fatigue_half_life_days: float = Field(default=21.0, gt=0, le=DAYS_MAX)
 
     @field_validator("reach_ring_km_critical")
     @classmethod

@@ -5,7 +5,7 @@ From donations themselves and from what profiles name. The last donation of a ki
 
 from __future__ import annotations
 
-from consumers.donor_state import deferrals, responses, staircase
+from consumers.donor_state import decayed, deferrals, responses, staircase
 from consumers.donor_state.donor import NEVER, Donor
 from schemas.records import Event
 
@@ -21,6 +21,8 @@ def take(donor: Donor, event: Event, event_id: bytes, *, counts_in_rates: bool) 
     outcome: str = event["outcome"]
     if outcome == "COMPLETED":
         _complete(donor, event, at)
+    if counts_in_rates:
+        decayed.note(donor, outcome, event["component"], at)
     if event["deferral"] is not None:
         deferrals.state(donor, event["deferral"], at, event_id, at)
     if event["request_id"] is not None:

@@ -41,10 +41,31 @@ class Statement(NamedTuple):
 
 
 class Wave(NamedTuple):
-    """The earliest notification of a wave, and the earliest answer to it; ``NEVER`` where there is none."""
+    """The earliest notification of a wave, answer to it, and yes among the answers; ``NEVER`` where there is none."""
 
     notified_at: int
     answered_at: int
+    accepted_at: int
+
+
+DECAYED = (
+    "alerts",
+    "acceptances",
+    "unanswered",
+    "promises",
+    "kept",
+    "answer_times",
+    "log_hours",
+    "log_hours_squared",
+    "whole_blood",
+    "apheresis",
+    "cancellations",
+    "no_shows",
+    "deferrals",
+)
+"""Sums that fade, in the order in which they are kept; in ``donor-states`` each has ``_decayed`` after it."""
+
+NO_SUMS = (0.0,) * len(DECAYED)
 
 
 class RequestFacts:
@@ -97,6 +118,15 @@ class RequestFacts:
         known = [self.promised_at, self.came_at, self.failed_at, *(at for wave in self.waves.values() for at in wave)]
         return min((at for at in known if at != NEVER), default=NEVER)
 
+    @property
+    def is_kept(self) -> bool | None:
+        """Whether a promise was kept; None where there was none, or nobody can say yet."""
+        if self.promised_at == NEVER:
+            return None
+        if self.came_at != NEVER and self.came_at >= self.failed_at:
+            return True
+        return False if self.failed_at >= self.promised_at else None
+
 
 class Donor:
     """All that is remembered of one donor.
@@ -129,6 +159,10 @@ class Donor:
         Of ``settled`` requests; logarithms of hours in units of 1e-12.
     settled : list of int
         Requests that are summed up for rates, ascending.
+    outcomes : list of tuple of int
+        What lately came of donations, unordered: when, and the place in ``DECAYED`` where it counts.
+    sums, sums_at : tuple of float, int
+        What is left, as of an instant, of settled requests and of outcomes before those; in the order of ``DECAYED``.
     seen : list of bytes
         For each source ids of its last events; see ``repeats``.
     aged : bytes
@@ -151,11 +185,14 @@ class Donor:
         "n_kept",
         "n_promises",
         "n_times",
+        "outcomes",
         "profiles",
         "requests",
         "seen",
         "settled",
         "sum_of_logs",
+        "sums",
+        "sums_at",
         "unnamed",
         "unreturned",
         "whole_blood",
@@ -183,5 +220,8 @@ class Donor:
         self.n_times = 0
         self.sum_of_logs = 0
         self.settled: list[int] = []
+        self.outcomes: list[tuple[int, int]] = []
+        self.sums: tuple[float, ...] = NO_SUMS
+        self.sums_at = NEVER
         self.seen = [b"", b"", b""]
         self.aged = b""

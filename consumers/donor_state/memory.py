@@ -1,8 +1,9 @@
 """What is remembered of a donor, as bytes and back, exactly.
 
 Written with ``struct`` rather than Avro: a donor is read and written for nearly every event, and only by this package.
-The first byte is the layout's version; version 1 ends before digests of old ids and what is settled. One donor has one
-encoding, whatever the order in which its events came (but for ids that outlived an erasure).
+The first byte is the layout's version; version 1 ends before digests of old ids and what is settled, version 2 before
+what fades. One donor has one encoding, whatever the order in which its events came (but for ids that outlived an
+erasure, and for the last bits of sums).
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 from functools import lru_cache
 from struct import Struct
 
-from consumers.donor_state.donor import NEVER, Donor, Profile, RequestFacts, Statement, Wave
+from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Donor, Profile, RequestFacts, Statement, Wave
 from consumers.donor_state.staircase import Staircase
 
-VERSION = 2
+VERSION = 3
 """Raise it with each change of the layout, and keep on reading the versions before."""
 
 _HEAD = Struct("<BqqqqIqIIIIIqBHBBHHHHHHH")
@@ -24,6 +25,9 @@ _STATEMENT = Struct("<q16sqi")
 _REQUEST = Struct("<qBB")
 _LATEST, _DECISIVE, _SAME, _DONATION, _PROMISED, _CAME, _FAILED, _FIRST = (1 << bit for bit in range(8))
 _TAIL = Struct("<HH")
+_OUTCOME = Struct("<qB")
+_SUMS, _DOUBLE = Struct("<q"), Struct("<d")
+_COUNTS = Struct("<HH")
 
 
 class UnknownLayout(ValueError):  # noqa: N818 - the house names errors by what is the case
@@ -72,6 +76,11 @@ def encode(donor: Donor) -> bytes:
         parts += _encode_request(request_id, facts)
     n_settled = len(donor.settled)
     parts += (_TAIL.pack(len(donor.aged), n_settled), donor.aged, _int64s(n_settled).pack(*donor.settled))
+    there = sum(1 << place for place, one in enumerate(donor.sums) if one)
+    parts.append(_COUNTS.pack(len(donor.outcomes), there))
+    parts += (_OUTCOME.pack(*one) for one in sorted(donor.outcomes))
+    if there:
+        parts += (_SUMS.pack(donor.sums_at), *(_DOUBLE.pack(one) for one in donor.sums if one))
     return b"".join(parts)
 
 
@@ -133,11 +142,15 @@ def decode(memory: bytes) -> Donor:
     for _ in range(n_items):
         at = _decode_item(memory, at, donor.deferrals)
     donor.requests = {}
+    n_instants = 3 if version > 2 else 2
     for _ in range(n_requests):
-        at = _decode_request(memory, at, donor.requests)
+        at = _decode_request(memory, at, donor.requests, n_instants)
     donor.aged, donor.settled = b"", []
+    donor.outcomes, donor.sums, donor.sums_at = [], NO_SUMS, NEVER
     if version > 1:
-        _decode_tail(memory, at, donor)
+        at = _decode_tail(memory, at, donor)
+        if version > 2:
+            _decode_sums(memory, at, donor)
     else:
         for facts in donor.requests.values():
             facts.first_at = facts.earliest_counted_at
@@ -189,7 +202,7 @@ def _decode_item(memory: bytes, at: int, deferrals: dict[str, list[Statement]]) 
 
 
 @lru_cache(maxsize=1 << 12)
-def _request_layout(flags: int, n_waves: int) -> Struct:
+def _request_layout(flags: int, n_waves: int, n_instants: int) -> Struct:
     """Return the layout of what follows a request's head: only what there is."""
     parts = ["<"]
     if flags & _LATEST:
@@ -197,7 +210,7 @@ def _request_layout(flags: int, n_waves: int) -> Struct:
     if flags & _DECISIVE and not flags & _SAME:
         parts.append("q16sB")
     parts.extend("q" for flag in (_DONATION, _PROMISED, _CAME, _FAILED, _FIRST) if flags & flag)
-    parts.extend(["qqq"] * n_waves)
+    parts.extend(["q" * (1 + n_instants)] * n_waves)
     return Struct("".join(parts))
 
 
@@ -229,15 +242,15 @@ def _encode_request(request_id: int, facts: RequestFacts) -> tuple[bytes, bytes]
         flags |= _FIRST
         values.append(facts.first_at)
     n_waves = len(facts.waves)
-    for number, (notified_at, answered_at) in sorted(facts.waves.items()) if n_waves > 1 else facts.waves.items():
-        values += (number, notified_at, answered_at)
-    return _REQUEST.pack(request_id, flags, n_waves), _request_layout(flags, n_waves).pack(*values)
+    for number, wave in sorted(facts.waves.items()) if n_waves > 1 else facts.waves.items():
+        values += (number, *wave)
+    return _REQUEST.pack(request_id, flags, n_waves), _request_layout(flags, n_waves, 3).pack(*values)
 
 
-def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts]) -> int:
+def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts], n_instants: int) -> int:
     request_id, flags, n_waves = _REQUEST.unpack_from(memory, at)
     at += _REQUEST.size
-    layout = _request_layout(flags, n_waves)
+    layout = _request_layout(flags, n_waves, n_instants)
     values = layout.unpack_from(memory, at)
     facts = requests[request_id] = RequestFacts()
     place = 0
@@ -264,13 +277,29 @@ def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts]) -
     if flags & _FIRST:
         facts.first_at = values[place]
         place += 1
-    for start in range(place, len(values), 3):
-        facts.waves[values[start]] = Wave(values[start + 1], values[start + 2])
+    for start in range(place, len(values), 1 + n_instants):
+        number, *instants = values[start : start + 1 + n_instants]
+        # Before there was a third, whoever made a promise is taken to have said yes to every wave they answered.
+        accepted = () if n_instants > 2 else (instants[1] if facts.promised_at != NEVER else NEVER,)
+        facts.waves[number] = Wave(*instants, *accepted)
     return at + layout.size
 
 
-def _decode_tail(memory: bytes, at: int, donor: Donor) -> None:
+def _decode_tail(memory: bytes, at: int, donor: Donor) -> int:
     n_bytes, n_settled = _TAIL.unpack_from(memory, at)
     at += _TAIL.size
     donor.aged = memory[at : at + n_bytes]
-    donor.settled = list(_int64s(n_settled).unpack_from(memory, at + n_bytes))
+    at += n_bytes
+    donor.settled = list(_int64s(n_settled).unpack_from(memory, at))
+    return at + 8 * int(n_settled)
+
+
+def _decode_sums(memory: bytes, at: int, donor: Donor) -> None:
+    n_outcomes, there = _COUNTS.unpack_from(memory, at)
+    at += _COUNTS.size
+    end = at + n_outcomes * _OUTCOME.size
+    donor.outcomes = list(_OUTCOME.iter_unpack(memory[at:end]))
+    if there:
+        (donor.sums_at,) = _SUMS.unpack_from(memory, end)
+        found = iter(_DOUBLE.iter_unpack(memory[end + _SUMS.size :]))
+        donor.sums = tuple(next(found)[0] if there >> place & 1 else 0.0 for place in range(len(DECAYED)))

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from consumers import stores, validation
-from consumers.donor_state import donations, memory, profiles, projection, repeats, responses
+from consumers.donor_state import decayed, donations, memory, profiles, projection, repeats, responses
 from consumers.donor_state.donor import Donor
 from consumers.donor_state.erasure import erase
 from consumers.forwarding import is_left_behind
 from consumers.topology import Batch, Input, Topology
 from consumers.validation import LAST_INSTANT
+from features.decay import HalfLives
 from schemas.codec import Codec
 from schemas.errors import InvalidRecord
 from schemas.identifiers import derived_event_id
@@ -42,12 +43,15 @@ class DonorState:
     codec : Codec
     late_days : int, default 30
         How much older than the latest known of a donor an event may be to count in rates and averages.
+    half_lives : HalfLives, optional
+        Of what fades; all workers need the same, and matching too.
     """
 
-    def __init__(self, codec: Codec, *, late_days: int = 30) -> None:
+    def __init__(self, codec: Codec, *, late_days: int = 30, half_lives: HalfLives | None = None) -> None:
         self._codec = codec
         self._frame: bytes | None = None
         self._late_us = late_days * DAY_US
+        self._half_lives = half_lives or HalfLives()
         self._memory: dict[int, dict[int, bytes]] = {}
         self._staged: dict[int, dict[int, bytes]] = {}
         self._counts: Counter[str] = Counter()
@@ -182,9 +186,11 @@ class DonorState:
             self._frame = self._codec.frame(STORE)
         partition, donor_id = place
         donations.settle(donor)
-        self._staged_counts["requests_dropped"] += responses.settle(donor, self._late_us)
+        self._staged_counts["requests_dropped"] += responses.settle(donor, self._late_us, self._half_lives)
+        decayed.settle(donor, self._late_us, self._half_lives)
         self._staged_counts["event_ids_dropped"] += repeats.settle(donor)
         encoded = memory.encode(donor)
         self._staged.setdefault(partition, {})[donor_id] = encoded
-        value = projection.encoded_state(donor, derived_event_id(STORE, answered), encoded, self._frame)
+        event_id = derived_event_id(STORE, answered)
+        value = projection.encoded_state(donor, event_id, encoded, self._frame, self._half_lives)
         return Output(STORE, str(donor_id).encode(), value, partition=partition)

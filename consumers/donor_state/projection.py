@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from struct import Struct
 
-from consumers.donor_state import deferrals, donations, responses
-from consumers.donor_state.donor import NEVER, PERMANENT, Donor
+from consumers.donor_state import decayed, deferrals, donations, responses
+from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, PERMANENT, Donor
 from consumers.donor_state.staircase import highest
+from features.decay import HalfLives
 from features.priors import AVAILABILITY, RELIABILITY, RESPONSE_TIME, beta_mean_sd, median_hours
 from schemas.avro import FALSE, NULL, SOME, TRUE, array, bytes_, long, optional_long, text
 from schemas.catalogue import latest_schema
@@ -16,9 +17,11 @@ from schemas.records import Event
 TOTAL_MAX = 2**31 - 1
 """The largest int of Avro."""
 NOBODY = Donor(0)
+DEFAULT_HALF_LIVES = HalfLives()
 _SCORES = Struct("<3d")
 _DOUBLE = Struct("<d")
 _EVENT_ID_LENGTH = long(36)
+_NO_SUMS = NULL * len(DECAYED)
 
 FIELDS_BEFORE = ("event_id", "occurred_at", "donor_id", "erased_at", "last_erased_at", "registered_at")
 PROFILE_FIELDS = (
@@ -50,6 +53,7 @@ FIELDS_AFTER = (
     "reliability_sd",
     "response_time_hours",
     "memory",
+    *(f"{name}_decayed" for name in DECAYED),
 )
 """The record's fields in their order, which a test compares with the schema's."""
 
@@ -97,7 +101,9 @@ def encoded_facts(profile: Event) -> bytes:
 _NO_FACTS = encoded_facts(UNREGISTERED)
 
 
-def encoded_state(donor: Donor, event_id: str, memory: bytes, frame: bytes = b"") -> bytes:
+def encoded_state(
+    donor: Donor, event_id: str, memory: bytes, frame: bytes = b"", half_lives: HalfLives = DEFAULT_HALF_LIVES
+) -> bytes:
     """Return the ``donor-states`` event of a donor in Avro.
 
     While a donor is erased nothing is in the open fields but the id and the instant: later events wait in ``memory``
@@ -111,6 +117,8 @@ def encoded_state(donor: Donor, event_id: str, memory: bytes, frame: bytes = b""
         What donor state alone needs: the donor, encoded.
     frame : bytes
         What stands before the event.
+    half_lives : HalfLives
+        Of what fades.
     """
     erased = donor.erased_at != NEVER and not donor.profiles
     known = NOBODY if erased else donor
@@ -135,8 +143,16 @@ def encoded_state(donor: Donor, event_id: str, memory: bytes, frame: bytes = b""
         _rates(*counts[:4]),
         _DOUBLE.pack(median_hours(RESPONSE_TIME, counts.sum_of_logs / responses.LOG_UNIT, counts.n_times)),
         bytes_(memory),
+        _sums(decayed.sums(known, half_lives)),
     ]
     return b"".join(parts)
+
+
+def _sums(sums: tuple[float, ...]) -> bytes:
+    """Return what fades; a null stands for nothing at all, which is so of most that most donors did."""
+    if sums is NO_SUMS:
+        return _NO_SUMS
+    return b"".join([SOME + _DOUBLE.pack(one) if one else NULL for one in sums])
 
 
 def _last_day(until: int) -> bytes:

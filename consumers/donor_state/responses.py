@@ -12,6 +12,8 @@ import math
 from bisect import insort
 from typing import NamedTuple
 
+from consumers.donor_state import decayed
+from consumers.donor_state.decayed import HOUR_US, SHORTEST_US
 from consumers.donor_state.donor import (
     ACCEPTED,
     ARRIVED,
@@ -25,6 +27,7 @@ from consumers.donor_state.donor import (
     RequestFacts,
     Wave,
 )
+from features.decay import HalfLives
 from schemas.records import Event
 
 DAY_US = 86_400_000_000
@@ -39,9 +42,8 @@ N_REQUESTS_MAX = 1_000
 N_WAVES_MAX = 255
 N_PROMISES = 2
 LOG_UNIT = 10**12
-HOUR_US = 3_600_000_000
-SHORTEST_US = 1_000_000
 PROMISING = (ACCEPTED, ARRIVED)
+_NO_WAVE = Wave(NEVER, NEVER, NEVER)
 _CODE = {symbol: code for code, symbol in enumerate(RESPONSES)}
 _CAME = frozenset({"COMPLETED", "DEFERRED"})
 
@@ -120,7 +122,7 @@ def tally(donor: Donor) -> Tally:
     return Tally(*sums)
 
 
-def settle(donor: Donor, late_us: int) -> int:
+def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
     """Sum up requests of whose rates no more can come, and let go of those that nothing else needs one by one.
 
     A request is summed up once its first event is older than the longest span of a request's events and the lateness
@@ -137,7 +139,7 @@ def settle(donor: Donor, late_us: int) -> int:
     done = []
     for request_id, facts in requests.items():
         if NEVER != facts.first_at < oldest_at:
-            _sum_up(donor, request_id, facts)
+            _sum_up(donor, request_id, facts, half_lives)
         if (
             facts.latest_at < oldest_at
             and facts.donation_at < oldest_at
@@ -152,7 +154,7 @@ def settle(donor: Donor, late_us: int) -> int:
     for request_id in done:
         facts = requests.pop(request_id)
         if facts.first_at != NEVER:
-            _sum_up(donor, request_id, facts)
+            _sum_up(donor, request_id, facts, half_lives)
     return n_dropped
 
 
@@ -175,6 +177,7 @@ def forget(donor: Donor, at: int, *, rates: bool) -> None:
             del donor.requests[request_id]
     donor.n_alerts = donor.n_answers = donor.n_promises = donor.n_kept = donor.n_times = donor.sum_of_logs = 0
     donor.settled = []
+    decayed.forget(donor, at, rates=rates)
 
 
 def _facts(donor: Donor, request_id: int) -> RequestFacts:
@@ -199,13 +202,15 @@ def _in_span(donor: Donor, facts: RequestFacts, request_id: int, at: int) -> boo
 
 def _count(facts: RequestFacts, number: int, response: int, at: int) -> None:
     if response in (NOTIFIED, ACCEPTED, DECLINED, ARRIVED):
-        notified_at, answered_at = facts.waves.get(number, (NEVER, NEVER))
+        notified_at, answered_at, accepted_at = facts.waves.get(number, _NO_WAVE)
         if response == NOTIFIED:
-            notified_at = at if notified_at == NEVER else min(notified_at, at)
+            notified_at = _earlier(notified_at, at)
         else:
-            answered_at = at if answered_at == NEVER else min(answered_at, at)
+            answered_at = _earlier(answered_at, at)
+            if response in PROMISING:
+                accepted_at = _earlier(accepted_at, at)
         if number in facts.waves or len(facts.waves) < N_WAVES_MAX:
-            facts.waves[number] = Wave(notified_at, answered_at)
+            facts.waves[number] = Wave(notified_at, answered_at, accepted_at)
     if response in PROMISING:
         facts.promised_at = max(facts.promised_at, at)
     if response == ARRIVED:
@@ -215,19 +220,16 @@ def _count(facts: RequestFacts, number: int, response: int, at: int) -> None:
 
 
 def _add(sums: list[int], facts: RequestFacts) -> None:
-    for notified_at, answered_at in facts.waves.values():
+    for notified_at, answered_at, _ in facts.waves.values():
         if notified_at != NEVER:
             sums[0] += 1
             if answered_at != NEVER:
                 sums[1] += 1
                 sums[4] += 1
                 sums[5] += log_hours(answered_at - notified_at)
-    if facts.promised_at != NEVER:
-        if facts.came_at != NEVER and facts.came_at >= facts.failed_at:
-            sums[2] += 1
-            sums[3] += 1
-        elif facts.failed_at >= facts.promised_at:
-            sums[2] += 1
+    if (kept := facts.is_kept) is not None:
+        sums[2] += 1
+        sums[3] += kept
 
 
 def log_hours(time_us: int) -> int:
@@ -235,7 +237,8 @@ def log_hours(time_us: int) -> int:
     return round(math.log(max(time_us, SHORTEST_US) / HOUR_US) * LOG_UNIT)
 
 
-def _sum_up(donor: Donor, request_id: int, facts: RequestFacts) -> None:
+def _sum_up(donor: Donor, request_id: int, facts: RequestFacts, half_lives: HalfLives) -> None:
+    decayed.sum_up(donor, facts, half_lives)
     sums = [donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs]
     _add(sums, facts)
     donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs = sums
@@ -243,6 +246,10 @@ def _sum_up(donor: Donor, request_id: int, facts: RequestFacts) -> None:
     facts.waves = {}
     insort(donor.settled, request_id)
     del donor.settled[:-N_REQUESTS_MAX]  # ids grow with time
+
+
+def _earlier(one: int, at: int) -> int:
+    return at if one == NEVER else min(one, at)
 
 
 def _after(one: int, at: int) -> int:

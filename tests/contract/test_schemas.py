@@ -108,8 +108,12 @@ def test_example_is_what_its_bytes_say_and_back(path):
     if "memory" in example["event"]:  # bytes, which JSON has as text
         example["event"]["memory"] = example["event"]["memory"].encode()
     value = bytes.fromhex(example["value_hex"])
-    assert Codec().decode(topic, value) == example["event"]
-    assert Codec().encode(topic, example["event"]) == value
+    newest = latest_schema(topic)
+    since = {field["name"]: None for field in newest.load()["fields"]} | example["event"]
+    assert Codec().decode(topic, value) == since
+    if path.stem == Path(newest.path).stem:
+        assert since == example["event"]
+        assert Codec().encode(topic, example["event"]) == value
 
 
 def test_a_reader_that_knows_logical_types_reads_the_same_bytes():

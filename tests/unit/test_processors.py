@@ -61,6 +61,18 @@ def test_how_late_an_event_counts_in_rates_is_a_setting(late_days, n_alerts):
     assert driver.events("donor-states")[-1]["n_alerts"] == n_alerts
 
 
+def test_how_fast_what_a_donor_did_fades_is_a_setting(monkeypatch):
+    monkeypatch.setenv("SMARTBLOOD_RATE_HALF_LIFE_DAYS", "10")
+    monkeypatch.setenv("SMARTBLOOD_FATIGUE_HALF_LIFE_DAYS", "5")
+    watched = processors.donor_state(load(kafka_bootstrap_servers="127.0.0.1:9"), "a")
+    driver = Driver([watched.worker._processor])
+    for one in (response(START, 1, "NOTIFIED"), donation(START + 10 * DAY, 2)):
+        driver.send(one.topic, str(DONOR), one.event)
+    driver.run()
+    state = driver.events("donor-states")[-1]
+    assert (state["alerts_decayed"], state["unanswered_decayed"]) == (0.5, 0.25)
+
+
 def test_telling_what_artefacts_there_are_loads_nothing_that_evaluates_them():
     program = (
         "import sys\nfrom smartblood.processors import artefacts_there\nfrom smartblood.settings import Settings\n"

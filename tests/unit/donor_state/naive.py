@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from consumers.donor_state.donor import DECAYED
 from features.priors import AVAILABILITY, RELIABILITY, RESPONSE_TIME
 from features.rule_items import names_item_52
 from tests.unit.donor_state.histories import DAY, Sent
@@ -60,29 +61,66 @@ class Naive:
         }
 
     def rates(self) -> dict[str, float]:
-        notified: dict[tuple[int, int], int] = {}
-        answered: dict[tuple[int, int], int] = {}
-        for one in filter(self._in_span, self.responses):
-            place = one["request_id"], one["wave"]
-            if one["response"] == "NOTIFIED":
-                notified[place] = min(notified.get(place, 2**62), one["occurred_at"])
-            elif one["response"] in ("ACCEPTED", "DECLINED", "ARRIVED"):
-                answered[place] = min(answered.get(place, 2**62), one["occurred_at"])
-        hours = [max(answered[at] - notified[at], 10**6) / 3.6e9 for at in notified if at in answered]
-        kept, broken = self._promises_kept()
+        waves = [wave for wave in self._waves() if wave[0] is not None]
+        hours = [
+            max(answered_at - (notified_at or 0), 10**6) / 3.6e9 for notified_at, answered_at, _ in waves if answered_at
+        ]
+        kept, broken = (sum(1 for _, one in self._promises_kept() if one is outcome) for outcome in (True, False))
         alpha, beta = RELIABILITY.alpha + kept, RELIABILITY.beta + broken
         return {
-            "n_alerts": len(notified),
+            "n_alerts": len(waves),
             "n_answers": len(hours),
             "n_promises": kept + broken,
             "n_kept": kept,
-            "availability_score": (AVAILABILITY.alpha + len(hours)) / (sum(AVAILABILITY) + len(notified)),
+            "availability_score": (AVAILABILITY.alpha + len(hours)) / (sum(AVAILABILITY) + len(waves)),
             "reliability_score": alpha / (alpha + beta),
             "reliability_sd": math.sqrt(alpha * beta / (alpha + beta) ** 2 / (alpha + beta + 1)),
             "response_time_hours": math.exp(
                 (RESPONSE_TIME.log_hours + sum(math.log(one) for one in hours)) / (1 + len(hours))
             ),
         }
+
+    def faded(self, rate_days: float = 365.0, fatigue_days: float = 21.0) -> dict[str, float]:
+        """Each event by what is left of it at the latest known."""
+
+        def left(at: int, half_life_days: float = rate_days) -> float:
+            return float(0.5 ** ((self.latest_at - at) / DAY / half_life_days))
+
+        sums = dict.fromkeys(DECAYED, 0.0)
+        for notified_at, answered_at, accepted_at in self._waves():
+            if notified_at is None:
+                continue
+            sums["alerts"] += left(notified_at)
+            sums["acceptances"] += left(notified_at) if accepted_at is not None else 0
+            if answered_at is None:
+                sums["unanswered"] += left(notified_at, fatigue_days)
+            else:
+                log_hours = math.log(max(answered_at - notified_at, 10**6) / 3.6e9)
+                sums["answer_times"] += left(notified_at)
+                sums["log_hours"] += left(notified_at) * log_hours
+                sums["log_hours_squared"] += left(notified_at) * log_hours**2
+        for promised_at, kept in self._promises_kept():
+            sums["promises"] += left(promised_at)
+            sums["kept"] += kept * left(promised_at)
+        names = {"CANCELLED": "cancellations", "NO_SHOW": "no_shows", "DEFERRED": "deferrals"}
+        for one in self.donations:
+            name = names.get(one["outcome"])
+            if name is None:
+                name = "apheresis" if one["component"] in ("PLATELETS", "PLASMA") else "whole_blood"
+            sums[name] += left(one["occurred_at"])
+        return {f"{name}_decayed": value for name, value in sums.items()}
+
+    def _waves(self) -> list[list[int | None]]:
+        """Of each wave of each request: when it was notified, first answered, first accepted."""
+        kinds = (("NOTIFIED",), ("ACCEPTED", "DECLINED", "ARRIVED"), ("ACCEPTED", "ARRIVED"))
+        found: dict[tuple[int, int], list[int | None]] = {}
+        for one in filter(self._in_span, self.responses):
+            wave = found.setdefault((one["request_id"], one["wave"]), [None, None, None])
+            for place, kind in enumerate(kinds):
+                if one["response"] in kind:
+                    known = wave[place]
+                    wave[place] = one["occurred_at"] if known is None else min(known, one["occurred_at"])
+        return list(found.values())
 
     def _total(self) -> int:
         if self.profile is None:
@@ -152,8 +190,9 @@ class Naive:
                 found.append((latest["occurred_at"], request_id))
         return [{"request_id": one, "responded_at": at} for at, one in sorted(found, reverse=True)]
 
-    def _promises_kept(self) -> tuple[int, int]:
-        kept = broken = 0
+    def _promises_kept(self) -> list[tuple[int, bool]]:
+        """When each promise was last made of which it is known whether it was kept, and whether it was."""
+        found = []
         for request_id in {one["request_id"] for one in self.responses}:
             said = dict.fromkeys(("promised", "came", "failed"), 0)
 
@@ -170,10 +209,10 @@ class Naive:
             for one in (one for one in self.donations if one["request_id"] == request_id and self._in_span(one)):
                 note("came" if one["outcome"] in ("COMPLETED", "DEFERRED") else "failed", one["occurred_at"])
             if said["promised"] and said["came"] and said["came"] >= said["failed"]:
-                kept += 1
+                found.append((said["promised"], True))
             elif said["promised"] and said["failed"] >= said["promised"]:
-                broken += 1
-        return kept, broken
+                found.append((said["promised"], False))
+        return found
 
     def _in_span(self, one: dict[str, Any]) -> bool:
         """Not more than 97 days after the first event about the request: 90 until required_by, and a week."""

@@ -10,11 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumers.donor_state import memory, projection
-from consumers.donor_state.donor import Donor, RequestFacts
+from consumers.donor_state.donor import NEVER, NO_SUMS, Donor, RequestFacts
 from consumers.donor_state.responses import tally
 from schemas import avro
 from schemas.catalogue import latest_schema
-from tests.unit.donor_state.histories import CODEC, DAY, START, Runner, Sent, donation, histories, profile
+from tests.unit.donor_state.histories import CODEC, DAY, HOUR, START, Runner, Sent, donation, histories, profile
 
 
 def contents(one: object) -> object:
@@ -91,6 +91,30 @@ def test_a_memory_of_the_first_layout_is_read() -> None:
         6: START + 3 * DAY,
     }
     assert tally(donor)[:4] == (2, 1, 1, 1)
+    assert contents(memory.decode(memory.encode(donor))) == contents(donor)
+
+
+VERSION_2 = bytes.fromhex(
+    "020700000000000000000000000000000000340e8b9f23060000340e8b9f2306000000000000000000000000000000000000000000000000"
+    "000000000000000000000000000000000001010001000000000000000200180018006000019254d380000000000000000000000000000000"
+    "00000001019255e62880000000000000000000000000000000000006019254d380000000000000000000000000000000000000020192550a"
+    "6e80000000000000000000000000000000000003019255415d00000000000000000000000000000000000004019255784b80000000000000"
+    "00000000000000000000000500002c5a9b2306000000000000000000000000000000000100002c5a9b230600030000000000000029000e02"
+    "d08c01020000000000c04e400c4b6f6c6c616dfeffffd596b18c86118080b09a978b820601000000340e8b9f23060000340e8b9f23060000"
+    "340e8b9f2306000100000000000000bf0100a4bf309c230600000000000000000000000000000000030300340e8b9f23060000a4bf309c23"
+    "060000340e8b9f23060000002c5a9b230600010000000000000000002c5a9b23060000a4bf309c2306000200000000000000c70100ece6dd"
+    "9d230600000000000000000000000000000000050400ece6dd9d230600004853079d2306000100000000000000004853079d23060000ece6"
+    "dd9d23060000000000"
+)
+"""A profile, an alert that was accepted and kept, and one that was declined."""
+
+
+def test_a_memory_of_the_second_layout_is_read() -> None:
+    donor = memory.decode(VERSION_2)
+    assert tally(donor)[:4] == (2, 2, 1, 1)
+    assert (donor.outcomes, donor.sums) == ([], NO_SUMS)
+    waves = [wave for facts in donor.requests.values() for wave in facts.waves.values()]
+    assert [wave.accepted_at for wave in waves] == [START + HOUR, NEVER]
     assert contents(memory.decode(memory.encode(donor))) == contents(donor)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumers.donor_state.donor import DECAYED
 from tests.unit.donor_state.histories import DAY, Runner, Sent, histories
 from tests.unit.donor_state.naive import Naive
 
@@ -20,6 +21,7 @@ RATES = {
     "reliability_score",
     "reliability_sd",
     "response_time_hours",
+    *(f"{name}_decayed" for name in DECAYED),
 }
 
 
@@ -54,6 +56,10 @@ def facts(state: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
     return {name: state[name] for name in names}
 
 
+def faded(state: dict[str, Any]) -> dict[str, float]:
+    return {f"{name}_decayed": state[f"{name}_decayed"] or 0.0 for name in DECAYED}
+
+
 @given(histories(span_days=30, nulls=False), st.data())
 @settings(max_examples=150, deadline=None)
 def test_all_fields_are_those_of_the_set_of_events(history: list[Sent], data: st.DataObject) -> None:
@@ -61,6 +67,7 @@ def test_all_fields_are_those_of_the_set_of_events(history: list[Sent], data: st
     expected = Naive(history)
     assert facts(state, expected.facts()) == expected.facts()
     assert facts(state, expected.rates()) == pytest.approx(expected.rates(), abs=1e-9)
+    assert faded(state) == pytest.approx(expected.faded(), abs=1e-9)
 
 
 @given(histories(span_days=400, nulls=False), st.data())
@@ -75,6 +82,7 @@ def test_rates_are_those_of_the_set_of_events_where_none_is_more_than_30_days_la
     state = play(data, sorted(history, key=due))
     expected = Naive(history).rates()
     assert facts(state, expected) == pytest.approx(expected, abs=1e-9)
+    assert faded(state) == pytest.approx(Naive(history).faded(), abs=1e-9)
 
 
 @given(histories(span_days=400, nulls=False), st.data())

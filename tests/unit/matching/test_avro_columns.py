@@ -40,7 +40,7 @@ def expected(state):
     for name in DECODER.numbers:
         value = enums[name].index(state[name]) if name in enums else state.get(name)
         said[name] = NULL if value is None else int(value)
-    said |= {name: float("nan") if state[name] is None else state[name] for name in DECODER.doubles}
+    said |= {name: float("nan") if state.get(name) is None else state[name] for name in DECODER.doubles}
     for name, fields in LISTS.items():
         items = [[one[field] for field in fields] for one in state[name]]
         said[name] = [[NULL if value is None else int(value) for value in item] for item in items]

@@ -1,0 +1,124 @@
+"""Sums that fade: what a donor did lately counts more than what they did long ago.
+
+What can still change (requests that aren't summed up, outcomes within the lateness that counts) is kept as events and
+weighed anew each time; exact summation makes the result independent of the order in which they came. The rest is a sum
+as of an instant, and fades as a whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Donor, RequestFacts
+from features.decay import HalfLives, left
+
+(
+    ALERTS,
+    ACCEPTANCES,
+    UNANSWERED,
+    PROMISES,
+    KEPT,
+    TIMES,
+    LOG_HOURS,
+    SQUARES,
+    WHOLE_BLOOD,
+    APHERESIS,
+    CANCELLATIONS,
+    NO_SHOWS,
+    DEFERRALS,
+) = range(len(DECAYED))
+
+HOUR_US = 3_600_000_000
+SHORTEST_US = 1_000_000
+"""Less than a second to answer counts as one: its logarithm must be finite."""
+
+_OUTCOMES = {"CANCELLED": CANCELLATIONS, "NO_SHOW": NO_SHOWS, "DEFERRED": DEFERRALS}
+_BY_APHERESIS = frozenset({"PLATELETS", "PLASMA"})
+
+Parts = list[list[float]]
+
+
+def note(donor: Donor, outcome: str, component: str, at: int) -> None:
+    """Take in what came of a donation; what the contract has no word for counts nowhere."""
+    if outcome == "COMPLETED":
+        donor.outcomes.append((at, APHERESIS if component in _BY_APHERESIS else WHOLE_BLOOD))
+    elif outcome in _OUTCOMES:
+        donor.outcomes.append((at, _OUTCOMES[outcome]))
+
+
+def sums(donor: Donor, half_lives: HalfLives) -> tuple[float, ...]:
+    """Return the sums as of the latest that is known of the donor, in the order of ``DECAYED``."""
+    if not donor.requests and not donor.outcomes and donor.sums is NO_SUMS:
+        return NO_SUMS
+    parts = _faded(donor, half_lives)
+    for facts in donor.requests.values():
+        _weigh(parts, facts, donor.latest_at, half_lives)
+    _weigh_outcomes(parts, donor.outcomes, donor.latest_at, half_lives)
+    return tuple(map(math.fsum, parts))
+
+
+def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> None:
+    """Sum up outcomes that lie further back than events may be late."""
+    oldest_at = donor.latest_at - late_us
+    if not donor.outcomes or min(donor.outcomes)[0] >= oldest_at:
+        return
+    parts = _faded(donor, half_lives)
+    _weigh_outcomes(parts, sorted(one for one in donor.outcomes if one[0] < oldest_at), donor.latest_at, half_lives)
+    donor.outcomes = [one for one in donor.outcomes if one[0] >= oldest_at]
+    _keep(donor, parts)
+
+
+def sum_up(donor: Donor, facts: RequestFacts, half_lives: HalfLives) -> None:
+    """Add a request of which no more can come."""
+    parts = _faded(donor, half_lives)
+    _weigh(parts, facts, donor.latest_at, half_lives)
+    _keep(donor, parts)
+
+
+def forget(donor: Donor, at: int, *, rates: bool) -> None:
+    """Take back what occurred at ``at`` or before; with ``rates``, all that is known."""
+    donor.outcomes = [] if rates else [one for one in donor.outcomes if one[0] > at]
+    donor.sums, donor.sums_at = NO_SUMS, NEVER
+
+
+def _keep(donor: Donor, parts: Parts) -> None:
+    donor.sums, donor.sums_at = tuple(map(math.fsum, parts)), donor.latest_at
+
+
+def _faded(donor: Donor, half_lives: HalfLives) -> Parts:
+    """Return what is left now of what was summed up, each as the first part of a sum."""
+    if donor.sums is NO_SUMS:
+        return [[] for _ in DECAYED]
+    rate = left(donor.latest_at - donor.sums_at, half_lives.rate_days)
+    parts = [[one * rate] for one in donor.sums]
+    parts[UNANSWERED] = [donor.sums[UNANSWERED] * left(donor.latest_at - donor.sums_at, half_lives.fatigue_days)]
+    return parts
+
+
+def _weigh(parts: Parts, facts: RequestFacts, at: int, half_lives: HalfLives) -> None:
+    """Add what one request says. An alert and what came of it weigh as of the alert, a promise as of the promise."""
+    for notified_at, answered_at, accepted_at in facts.waves.values():
+        if notified_at == NEVER:
+            continue
+        weight = left(at - notified_at, half_lives.rate_days)
+        parts[ALERTS].append(weight)
+        if accepted_at != NEVER:
+            parts[ACCEPTANCES].append(weight)
+        if answered_at == NEVER:
+            parts[UNANSWERED].append(left(at - notified_at, half_lives.fatigue_days))
+            continue
+        log_hours = math.log(max(answered_at - notified_at, SHORTEST_US) / HOUR_US)
+        parts[TIMES].append(weight)
+        parts[LOG_HOURS].append(weight * log_hours)
+        parts[SQUARES].append(weight * log_hours * log_hours)
+    if (kept := facts.is_kept) is not None:
+        weight = left(at - facts.promised_at, half_lives.rate_days)
+        parts[PROMISES].append(weight)
+        if kept:
+            parts[KEPT].append(weight)
+
+
+def _weigh_outcomes(parts: Parts, outcomes: Iterable[tuple[int, int]], at: int, half_lives: HalfLives) -> None:
+    for occurred_at, place in outcomes:
+        parts[place].append(left(at - occurred_at, half_lives.rate_days))
