@@ -1,5 +1,8 @@
 """Which versions of a model have a say: the last word of ``model-released`` on each.
 
+A version with another digest is another version: a release that names a wrong one takes nothing from the version that
+has been released with the right one. But RETIRED is said of a version whatever its digest.
+
 References
 ----------
 Champion, challenger, shadow: contracts section 4.
@@ -12,7 +15,7 @@ from typing import NamedTuple
 from schemas.records import Event, Record
 
 TOPIC = "model-released"
-CHAMPION, CHALLENGER, SHADOW = "CHAMPION", "CHALLENGER", "SHADOW"
+CHAMPION, CHALLENGER, SHADOW, RETIRED = "CHAMPION", "CHALLENGER", "SHADOW", "RETIRED"
 
 
 class Release(NamedTuple):
@@ -34,7 +37,7 @@ class Releases:
     """
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, str], Release] = {}
+        self._last: dict[tuple[str, str], dict[str, Release]] = {}
         self._seen: set[str] = set()
 
     def take(self, record: Record, event: Event) -> bool:
@@ -42,10 +45,12 @@ class Releases:
         if event["event_id"] in self._seen:
             return False
         self._seen.add(event["event_id"])
-        version = (event["model"], event["version"])
-        self._last[version] = Release(
-            record.offset, *version, event["sha256"].lower(), event["role"], event["share"], event["occurred_at"]
-        )
+        version, sha256, role = (event["model"], event["version"]), event["sha256"].lower(), event["role"]
+        said = self._last.setdefault(version, {})
+        if role == RETIRED:
+            said.clear()
+        else:
+            said[sha256] = Release(record.offset, *version, sha256, role, event["share"], event["occurred_at"])
         return True
 
     def champions(self, model: str) -> list[Release]:
@@ -61,5 +66,6 @@ class Releases:
         return self._of(model, SHADOW)
 
     def _of(self, model: str, role: str) -> list[Release]:
-        found = (one for one in self._last.values() if (one.model, one.role) == (model, role))
-        return sorted(found, key=lambda one: one.version)
+        released = (one for said in self._last.values() for one in said.values())
+        found = (one for one in released if (one.model, one.role) == (model, role))
+        return sorted(found, key=lambda one: (one.version, one.offset))

@@ -15,7 +15,7 @@ SCORE_MIN = 1e-6
 """Scores are taken to lie at least this far within 0 and 1, where a Beta exists."""
 
 
-def confidence_of(score: NDArray[np.float64], n_alerts: NDArray[np.int32]) -> NDArray[np.float64]:
+def confidence_of(score: NDArray[np.float64], alerts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return one minus the width of the 80 % interval of each score.
 
     The score is taken as the mean of a Beta that weighs as many trials as the prior of availability does (what is known
@@ -25,8 +25,8 @@ def confidence_of(score: NDArray[np.float64], n_alerts: NDArray[np.int32]) -> ND
     ----------
     score : ndarray of float64, shape (n,)
         Probabilities, 0 to 1.
-    n_alerts : ndarray of int32, shape (n,)
-        Times the donor was notified.
+    alerts : ndarray of float64, shape (n,)
+        Times the donor was notified, each by what is left of it.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def confidence_of(score: NDArray[np.float64], n_alerts: NDArray[np.int32]) -> ND
         0 to 1, to 6 decimals.
     """
     mean = np.clip(score, SCORE_MIN, 1 - SCORE_MIN)
-    trials = AVAILABILITY.trials + np.maximum(n_alerts, 0)
+    trials = AVAILABILITY.trials + np.maximum(alerts, 0)
     alpha, beta = mean * trials, (1 - mean) * trials
     width = betaincinv(alpha, beta, 1 - TAIL) - betaincinv(alpha, beta, TAIL)
     confidence: NDArray[np.float64] = np.round(1 - width, 6)

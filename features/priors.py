@@ -75,6 +75,10 @@ published a variance (the two means differ by centre, not by donor), so donors a
 do in availability, the one difference between donors that is known: the same 2.01 trials, so Beta(1.097, 0.916).
 """
 
+CANCELLED_SHARE = (1 / 3) / (1 / 3 + 0.10)
+"""Of promises that are broken, those that are cancelled: at Lifeblood (2021) a third of who didn't come had cancelled,
+and a tenth said nothing."""
+
 RESPONSE_TIME = LogNormal((math.log(0.5) + math.log(1.0)) / 2, 1.0)
 """The median time to answer.
 

@@ -11,8 +11,8 @@ from features.local_time import local_day, text_of_day
 GROUP_REASON = {1: "same group", 2: "compatible group", 3: "a clinician accepts the group"}
 """By compatibility tier."""
 
-N_ANSWERS_USUAL = 3
-"""Fewer answers make no habit."""
+ANSWERS_USUAL = 2.5
+"""Fewer answers make no habit; three lately are a little less than three."""
 
 HOURS_NAMED_MAX = 12
 """Who takes longer isn't praised for it."""
@@ -23,8 +23,8 @@ def reasons_for(
     total_donations: int,
     distance_km: float,
     interval_ended_at: int | None,
-    n_answers: int,
-    response_time_hours: float,
+    answers: float,
+    answer_hours: float,
 ) -> list[str]:
     """Say why a donor is offered.
 
@@ -38,9 +38,9 @@ def reasons_for(
     interval_ended_at : int or None
         When the interval after the last donation ended, microseconds since 1970; None where that isn't why the
         donor may give.
-    n_answers : int
-        Alerts that the donor answered.
-    response_time_hours : float
+    answers : float
+        Alerts that the donor answered, each by what was left of it at the last event.
+    answer_hours : float
         Median time to answer, hours.
 
     Returns
@@ -54,8 +54,8 @@ def reasons_for(
     reasons.append(f"{distance_km:.1f} km")
     if interval_ended_at is not None:
         reasons.append(f"may give since {text_of_day(local_day(interval_ended_at))}")
-    if n_answers >= N_ANSWERS_USUAL and 0 <= response_time_hours <= HOURS_NAMED_MAX:
-        reasons.append(f"usually answers within {_hours(response_time_hours)}")
+    if answers >= ANSWERS_USUAL and 0 <= answer_hours <= HOURS_NAMED_MAX:
+        reasons.append(f"usually answers within {_hours(answer_hours)}")
     return reasons
 
 

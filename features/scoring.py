@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +46,24 @@ class Scorer(Protocol):
         ndarray of float64, shape (n_rows,)
             Calibrated probabilities, 0 to 1, not rounded.
         """
+
+
+class Panel(NamedTuple):
+    """One version of each model of donors: whoever answers a request together.
+
+    Parameters
+    ----------
+    match : Scorer
+        P(gives for this request, if asked).
+    availability : Scorer
+        P(says yes, if asked at an instant).
+    reliability : Scorer
+        P(keeps a promise).
+    response_time : Scorer
+        P(answers in the next stretch of time, not having answered before).
+    """
+
+    match: Scorer
+    availability: Scorer
+    reliability: Scorer
+    response_time: Scorer

@@ -236,7 +236,7 @@ def _best_of_class(
         return members
     columns = index.columns
     worth, donor = np.empty(n_of_class), np.empty(n_of_class, np.int64)
-    availability, reliability, donor_id = columns.availability, columns.reliability, columns.donor_id
+    of_donor, donor_id = columns.worth, columns.donor_id
     km, nearness = -1.0, 0.0
     for j in range(n_of_class):
         row = askable.row[members[j]]
@@ -244,7 +244,7 @@ def _best_of_class(
         if askable.km[members[j]] != km:
             km = askable.km[members[j]]
             nearness = math.exp(-km / CUT_DISTANCE_KM)
-        worth[j] = availability[row] * reliability[row] * nearness
+        worth[j] = of_donor[row] * nearness
         donor[j] = donor_id[row]
     best = best_of(worth, donor, n_scored)
     for i in range(n_scored):

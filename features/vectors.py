@@ -1,17 +1,31 @@
-"""Feature vectors: what a model sees, made from events.
+"""Feature vectors: what each model sees, made from events.
 
 References
 ----------
-Names and order: contracts section 4; each model's manifest repeats them, and the registry refuses one that differs.
+Names and order: contracts section 4, and what this project adds after them; each model's manifest repeats them, and the
+registry refuses one that differs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from features.local_time import SATURDAY, local_hour, weekday
+
+if TYPE_CHECKING:  # names alone are read by who compiles no kernel
+    from features.behaviour import Behaviour
+
+MATCH, AVAILABILITY, RELIABILITY, RESPONSE_TIME = (
+    "donor_seeker_match",
+    "donor_availability",
+    "donor_reliability",
+    "donor_response_time",
+)
 
 MATCH_FEATURES = (
     "blood_group_compatibility",
@@ -23,25 +37,69 @@ MATCH_FEATURES = (
     "units_required",
 )
 
+AVAILABILITY_FEATURES = (
+    "time_since_last_donation",
+    "total_donations",
+    "response_rate",
+    "day_of_week",
+    "hour_of_day",
+    "is_weekend",
+    "is_business_hours",
+    "unanswered_alerts",
+    "alerts_seen",
+    "tenure_days",
+)
+"""The contract's seven, then how tired the donor is of alerts, how sure the rate is, and the time since joining."""
+
+RELIABILITY_FEATURES = (
+    "total_donations",
+    "completion_rate",
+    "cancellation_rate",
+    "average_response_time",
+    "tenure_days",
+    "kept_rate",
+    "promises_seen",
+)
+"""The contract's five, then the share of promises kept, and how sure that is."""
+
+RESPONSE_TIME_FEATURES = (
+    "distance_km",
+    "donor_age",
+    "past_response_times",
+    "urgency_level",
+    "time_of_day",
+    "is_weekend",
+    "waited_minutes",
+)
+"""The contract's six, then for how long nobody has answered: the model says who answers next."""
+
+FEATURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        MATCH: MATCH_FEATURES,
+        AVAILABILITY: AVAILABILITY_FEATURES,
+        RELIABILITY: RELIABILITY_FEATURES,
+        RESPONSE_TIME: RESPONSE_TIME_FEATURES,
+    }
+)
+"""Of each model of donors."""
+
 URGENCY_LEVEL: Mapping[str, int] = MappingProxyType({"LOW": 1, "MEDIUM": 2, "HIGH": 3, "CRITICAL": 4})
 
-NEVER_GAVE = -(2**62)
-"""``last_donation_at`` of a donor who never gave."""
+FIRST_BUSINESS_HOUR, LAST_BUSINESS_HOUR = 9, 16
 
-DAY_US = 86_400_000_000
+Floats = NDArray[np.float64]
 
 
-def match_rows(  # noqa: PLR0913 - the seven facts of the contract, two of which share the instant
+def match_rows(
     tier: ArrayLike,
     distance_km: ArrayLike,
     availability: ArrayLike,
-    last_donation_at: ArrayLike,
+    since_donation_days: ArrayLike,
     reliability: ArrayLike,
     *,
-    at: ArrayLike,
     urgency: ArrayLike,
     units: ArrayLike,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Rows for ``donor_seeker_match``, in the order of ``MATCH_FEATURES``.
 
     Parameters
@@ -51,11 +109,9 @@ def match_rows(  # noqa: PLR0913 - the seven facts of the contract, two of which
     distance_km : array of float, shape (n,)
         As the record has it: to 2 decimals.
     availability, reliability : array of float, shape (n,)
-        Probabilities, 0 to 1.
-    last_donation_at : array of int, shape (n,)
-        Microseconds since 1970, or ``NEVER_GAVE``.
-    at : int or array of int
-        The request's instant, microseconds since 1970.
+        Probabilities, 0 to 1, as the record has them: to 6 decimals.
+    since_donation_days : array of float, shape (n,)
+        NaN where there was no donation.
     urgency : int or array of int
         ``URGENCY_LEVEL``, 1 (low) to 4 (critical).
     units : int or array of int
@@ -64,17 +120,85 @@ def match_rows(  # noqa: PLR0913 - the seven facts of the contract, two of which
     Returns
     -------
     ndarray of float64, shape (n, 7)
-        Compatibility is 4 − tier: 3 identical, 2 compatible, 1 on sign-off. Days since the last donation are NaN
-        where there was none, and 0 where it lies after ``at``.
+        Compatibility is 4 − tier: 3 identical, 2 compatible, 1 on sign-off.
     """
-    last = np.asarray(last_donation_at, np.int64)
-    rows = np.empty((len(last), len(MATCH_FEATURES)), np.float64)
-    rows[:, 0] = 4 - np.asarray(tier, np.float64)
-    rows[:, 1] = distance_km
-    rows[:, 2] = availability
-    days = np.maximum(np.asarray(at, np.int64) - np.maximum(last, -(2**61)), 0) / DAY_US
-    rows[:, 3] = np.where(last == NEVER_GAVE, np.nan, days)
-    rows[:, 4] = reliability
-    rows[:, 5] = urgency
-    rows[:, 6] = units
+    return _rows(
+        4 - np.asarray(tier, np.float64), distance_km, availability, since_donation_days, reliability, urgency, units
+    )
+
+
+def availability_rows(behaviour: Behaviour, at: ArrayLike) -> Floats:
+    """Rows for ``donor_availability``, in the order of ``AVAILABILITY_FEATURES``.
+
+    Parameters
+    ----------
+    behaviour : Behaviour
+        Of n donors, as of ``at``.
+    at : array of int, shape (n,)
+        The instant of asking, microseconds since 1970.
+    """
+    instant = np.asarray(at, np.int64)
+    hour, day = local_hour(instant), weekday(instant)
+    is_weekend = day >= SATURDAY
+    return _rows(
+        behaviour.since_donation_days,
+        behaviour.total_donations,
+        behaviour.response_rate,
+        day,
+        hour,
+        is_weekend,
+        ~is_weekend & (hour >= FIRST_BUSINESS_HOUR) & (hour <= LAST_BUSINESS_HOUR),
+        behaviour.unanswered,
+        behaviour.alerts,
+        behaviour.tenure_days,
+    )
+
+
+def reliability_rows(behaviour: Behaviour) -> Floats:
+    """Rows for ``donor_reliability``, in the order of ``RELIABILITY_FEATURES``."""
+    return _rows(
+        behaviour.total_donations,
+        behaviour.completion_rate,
+        behaviour.cancellation_rate,
+        behaviour.answer_hours,
+        behaviour.tenure_days,
+        behaviour.kept_rate,
+        behaviour.promises,
+    )
+
+
+def response_time_rows(
+    behaviour: Behaviour, distance_km: ArrayLike, at: ArrayLike, *, urgency: ArrayLike, waited_minutes: ArrayLike
+) -> Floats:
+    """Rows for ``donor_response_time``, in the order of ``RESPONSE_TIME_FEATURES``.
+
+    Parameters
+    ----------
+    behaviour : Behaviour
+        Of n donors, as of ``at``.
+    distance_km : array of float, shape (n,)
+    at : array of int, shape (n,)
+        When the donor is asked, microseconds since 1970.
+    urgency : int or array of int
+    waited_minutes : float or array of float
+        Where the stretch of time begins that is asked about, minutes after ``at``.
+    """
+    instant = np.asarray(at, np.int64)
+    return _rows(
+        distance_km,
+        behaviour.age_years,
+        behaviour.answer_hours,
+        urgency,
+        local_hour(instant),
+        weekday(instant) >= SATURDAY,
+        waited_minutes,
+    )
+
+
+def _rows(*columns: ArrayLike) -> Floats:
+    """Stack columns side by side; a single number stands for a column of it."""
+    found = [np.asarray(column, np.float64) for column in columns]
+    rows = np.empty((max((column.size for column in found if column.ndim), default=0), len(found)), np.float64)
+    for place, column in enumerate(found):
+        rows[:, place] = column
     return rows

@@ -61,19 +61,19 @@ def matching(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.logs import logger  # noqa: PLC0415
     from smartblood.metrics import INDEX_BYTES, INDEX_DONORS, MODEL_VERSION, MODELS_REFUSED  # noqa: PLC0415
-    from smartblood.registry.loading import load_champion, load_released  # noqa: PLC0415
+    from smartblood.registry.loading import load_panel, load_released  # noqa: PLC0415
 
     models_dir, pinned = settings.models_dir, settings.models_map_sha256
 
     def load(release: Release) -> Scorer:
         return load_released(models_dir, release.model, release.version, release.sha256, pinned=pinned)
 
-    scorer = load_champion(models_dir, "donor_seeker_match", pinned=pinned)
     processor = Matching(
         codec_of(settings, patience_s=LOOP_PATIENCE_S),
-        scorer,
+        load_panel(models_dir, pinned=pinned),
         reach=reach_rules(settings),
         exploring=ExploringRules(share=settings.exploring_share),
+        half_lives=half_lives(settings),
         load=load,
         timer=time.perf_counter,
     )
@@ -85,7 +85,7 @@ def matching(settings: Settings, slot: str) -> Worker:
         INDEX_DONORS.labels("matching", slot).set(processor.index.n_donors)
         INDEX_BYTES.labels("matching", slot).set(processor.index.n_bytes)
         versions.show((one.name, one.version, one.sha256, role) for one, role in processor.models.in_use())
-        refused.show((scorer.name, version) for version in processor.models.refused)
+        refused.show(processor.models.refused)
         while processor.alarms:
             log.warning("needs a look", what=processor.alarms.pop(0))
 

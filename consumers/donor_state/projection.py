@@ -22,6 +22,7 @@ _SCORES = Struct("<3d")
 _DOUBLE = Struct("<d")
 _EVENT_ID_LENGTH = long(36)
 _NO_SUMS = NULL * len(DECAYED)
+_ALWAYS = frozenset({decayed.ALERTS, decayed.PROMISES})
 
 FIELDS_BEFORE = ("event_id", "occurred_at", "donor_id", "erased_at", "last_erased_at", "registered_at")
 PROFILE_FIELDS = (
@@ -143,16 +144,20 @@ def encoded_state(
         _rates(*counts[:4]),
         _DOUBLE.pack(median_hours(RESPONSE_TIME, counts.sum_of_logs / responses.LOG_UNIT, counts.n_times)),
         bytes_(memory),
-        _sums(decayed.sums(known, half_lives)),
+        _sums(decayed.sums(known, half_lives), is_counted=counts.n_alerts + counts.n_promises > 0),
     ]
     return b"".join(parts)
 
 
-def _sums(sums: tuple[float, ...]) -> bytes:
-    """Return what fades; a null stands for nothing at all, which is so of most that most donors did."""
-    if sums is NO_SUMS:
+def _sums(sums: tuple[float, ...], *, is_counted: bool) -> bytes:
+    """Return what fades; a null stands for nothing at all, which is so of most that most donors did.
+
+    Alerts and promises are written wherever anything was ever counted, be it that nothing of it is left: a null of both
+    is what states of the first version have.
+    """
+    if sums is NO_SUMS and not is_counted:
         return _NO_SUMS
-    return b"".join([SOME + _DOUBLE.pack(one) if one else NULL for one in sums])
+    return b"".join([SOME + _DOUBLE.pack(one) if one or i in _ALWAYS else NULL for i, one in enumerate(sums)])
 
 
 def _last_day(until: int) -> bytes:

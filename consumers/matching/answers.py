@@ -21,13 +21,16 @@ from features.index import DonorIndex
 from features.reach import Found
 from features.reasons import reasons_for
 from features.rule_set import RuleSet
-from features.scoring import Scorer
-from features.vectors import MATCH_FEATURES
+from features.scoring import Panel
+from features.vectors import AVAILABILITY_FEATURES, MATCH_FEATURES, RELIABILITY_FEATURES
 from schemas.avro import END, NULL, array, bytes_, long, text
 from schemas.catalogue import latest_schema
 from schemas.codec import Codec
 from schemas.identifiers import derived_event_id
 from schemas.records import Event
+
+ALERTS_SEEN = AVAILABILITY_FEATURES.index("alerts_seen")
+ANSWER_HOURS = RELIABILITY_FEATURES.index("average_response_time")
 
 MATCHES, PREVIEWS = "matches", "match-previews"
 
@@ -85,20 +88,18 @@ class Answers:
         """Return the end that all answers of a batch share: which donor states were seen."""
         return array([long(partition) + long(n) for partition, n in sorted(offsets.items())])
 
-    def empty(self, asked: Asked, scorer: Scorer, seen: bytes) -> bytes:
-        """Return the answer where nobody was looked for; ``scorer`` would have scored them."""
-        return self._value(asked, None, [], asked.empty_because, self._made_by(scorer) + seen)
+    def empty(self, asked: Asked, panel: Panel, seen: bytes) -> bytes:
+        """Return the answer where nobody was looked for; ``panel`` would have scored them."""
+        return self._value(asked, None, [], asked.empty_because, self._made_by(panel) + seen)
 
-    def matched(
-        self, asked: Sequence[Asked], answering: Sequence[Scorer], matched: Matched, seen: bytes
-    ) -> list[bytes]:
+    def matched(self, asked: Sequence[Asked], answering: Sequence[Panel], matched: Matched, seen: bytes) -> list[bytes]:
         """Return the answers to requests that were matched, in their order.
 
         Parameters
         ----------
         asked : sequence of Asked
-        answering : sequence of Scorer
-            For each request the version that scored its donors.
+        answering : sequence of Panel
+            For each request the versions that scored its donors.
         matched : Matched
         seen : bytes
             See ``seen``.
@@ -111,14 +112,14 @@ class Answers:
                 found,
                 offers[start[i] : start[i + 1]],
                 None if start[i + 1] > start[i] else _nobody(one.request, found),
-                self._made_by(scorer) + seen,
+                self._made_by(panel) + seen,
             )
-            for i, (one, scorer, found) in enumerate(zip(asked, answering, matched.found, strict=True))
+            for i, (one, panel, found) in enumerate(zip(asked, answering, matched.found, strict=True))
         ]
 
-    def _made_by(self, scorer: Scorer) -> bytes:
+    def _made_by(self, panel: Panel) -> bytes:
         """Return by which rules and models an answer was made."""
-        return self._rule_set_version + array([text(scorer.name) + text(scorer.version) + text(scorer.sha256)])
+        return self._rule_set_version + array([text(one.name) + text(one.version) + text(one.sha256) for one in panel])
 
     def _value(
         self, asked: Asked, found: Found | None, offers: list[bytes], empty_because: str | None, end: bytes
@@ -168,8 +169,8 @@ class Answers:
             columns.total_donations[row].tolist(),
             offers.distance_km.tolist(),
             self._interval_ended_at(asked, offers),
-            columns.n_answers[row].tolist(),
-            columns.response_time_hours[row].tolist(),
+            columns.answer_times[row].tolist(),
+            offers.seen.reliability_rows[:, ANSWER_HOURS].tolist(),
             strict=True,
         )
         n_scores, n_exploring = _SCORES.itemsize, _EXPLORING.itemsize
@@ -209,15 +210,15 @@ class Answers:
 
 def _scores(index: DonorIndex, offers: Offers) -> bytes:
     """Return ``_SCORES`` of all offers, one after the other."""
-    columns, row = index.columns, offers.row
+    columns, row, seen = index.columns, offers.row, offers.seen
     scores = np.empty(len(row), _SCORES)
     for place, column in enumerate(
         (
             offers.score,
-            confidence_of(offers.score, columns.n_alerts[row]),
-            columns.availability[row],
-            columns.reliability[row],
-            columns.response_time_hours[row],
+            confidence_of(offers.score, seen.availability_rows[:, ALERTS_SEEN]),
+            seen.availability,
+            seen.reliability,
+            offers.response_time_hours,
             offers.distance_km,
         )
     ):
@@ -226,7 +227,7 @@ def _scores(index: DonorIndex, offers: Offers) -> bytes:
     scores["group"] = 2 * columns.group[row]
     scores["tier"] = 2 * offers.tier
     scores["n_features"] = 2 * len(MATCH_FEATURES)
-    scores["features"] = offers.features
+    scores["features"] = seen.match_rows
     scores["end"] = 0
     return scores.tobytes()
 

@@ -10,17 +10,31 @@ from numpy.typing import NDArray
 
 from consumers.matching.asking import Asked
 from consumers.matching.runs import Runs, Scoring
+from features.behaviour import behaviour_at
 from features.compatibility import preference_classes, tiers_for
+from features.decay import HalfLives
 from features.eligibility import Procedure, procedure_of
 from features.index import DonorIndex
 from features.local_time import local_day
 from features.question import Askable, Question
 from features.ranking import FILL_CERTAINTY, Draw, ExploringRules, Scored, draw_of, ranked
 from features.reach import Found, Reach, ReachRules
-from features.scoring import Scorer
-from features.vectors import URGENCY_LEVEL, match_rows
+from features.response_time import BOUNDS_MINUTES, N_STRETCHES, answered_by, median_hours
+from features.scoring import Panel, Scorer
+from features.vectors import (
+    AVAILABILITY,
+    MATCH,
+    RELIABILITY,
+    RESPONSE_TIME,
+    URGENCY_LEVEL,
+    availability_rows,
+    match_rows,
+    reliability_rows,
+    response_time_rows,
+)
 
 DISTANCE_DECIMALS = 2
+HOURS_DECIMALS = 4
 
 
 class Offers(NamedTuple):
@@ -36,7 +50,10 @@ class Offers(NamedTuple):
         As the record has them.
     tier : ndarray of int8
         Compatibility tier.
-    features : ndarray of float64, shape (n, 7)
+    seen : Seen
+        What the models saw and said of them, besides the score.
+    response_time_hours : ndarray of float64
+        Within which half of those answer who do.
     explored : ndarray of bool
     propensity : ndarray of float64
     shadows : list of tuple of Scorer and ndarray of float64
@@ -48,7 +65,8 @@ class Offers(NamedTuple):
     distance_km: NDArray[np.float64]
     score: NDArray[np.float64]
     tier: NDArray[np.int8]
-    features: NDArray[np.float64]
+    seen: Seen
+    response_time_hours: NDArray[np.float64]
     explored: NDArray[np.bool_]
     propensity: NDArray[np.float64]
     shadows: list[tuple[Scorer, NDArray[np.float64]]]
@@ -79,6 +97,30 @@ class _Candidates(NamedTuple):
     preference: NDArray[np.int8]
 
 
+class Seen(NamedTuple):
+    """What the models see and say of donors who are looked at for a request; all ndarrays of float64.
+
+    Parameters
+    ----------
+    availability_rows : ndarray, shape (n, 10)
+    reliability_rows : ndarray, shape (n, 7)
+    match_rows : ndarray, shape (n, 7)
+        With the two scores among them.
+    availability, reliability : ndarray, shape (n,)
+        To 6 decimals.
+    """
+
+    availability_rows: NDArray[np.float64]
+    reliability_rows: NDArray[np.float64]
+    match_rows: NDArray[np.float64]
+    availability: NDArray[np.float64]
+    reliability: NDArray[np.float64]
+
+    def take(self, places: NDArray[np.int64]) -> Seen:
+        """Return what is seen of some of them, copied."""
+        return Seen(*(column[places] for column in self))
+
+
 class Matcher:
     """Matches requests with the donors of an index.
 
@@ -87,6 +129,8 @@ class Matcher:
     index : DonorIndex
     reach : ReachRules
     exploring : ExploringRules
+    half_lives : HalfLives
+        Those with which ``donor-state`` makes the sums that fade.
     timer : callable
         Returns seconds of a monotonic clock.
     """
@@ -97,31 +141,33 @@ class Matcher:
         *,
         reach: ReachRules,
         exploring: ExploringRules,
+        half_lives: HalfLives,
         timer: Callable[[], float],
     ) -> None:
         self._index = index
         self._rules = reach
         self._reach = Reach(index, reach)
         self._exploring = exploring
+        self._half_lives = half_lives
         self._timer = timer
 
-    def match(self, asked: Sequence[Asked], answering: Sequence[Scorer], shadows: Sequence[Scorer] = ()) -> Matched:
-        """Match the requests of a batch; each answer depends on its own request, its model and the index alone.
+    def match(self, asked: Sequence[Asked], answering: Sequence[Panel], shadows: Sequence[Scorer] = ()) -> Matched:
+        """Match the requests of a batch; each answer depends on its own request, its models and the index alone.
 
         Parameters
         ----------
         asked : sequence of Asked
-        answering : sequence of Scorer
-            For each request the version that scores its donors.
+        answering : sequence of Panel
+            For each request the versions that score its donors.
         shadows : sequence of Scorer
             Versions that only say what they think of whom is offered.
         """
-        runs = Runs(answering, self._timer)
+        runs = Runs(self._timer)
         draws = [self._draw(one) for one in asked]
         found = [self._find(one, everybody=draw is not None) for one, draw in zip(asked, draws, strict=True)]
         candidates = _joined([one.to_score for one in found])
-        features = self._features(asked, candidates)
-        score = runs.scores(candidates.request, features)
+        seen = self._look(asked, answering, candidates, runs)
+        score = runs.scores([panel.match for panel in answering], candidates.request, seen.match_rows)
         start, offered = ranked(
             Scored(
                 np.searchsorted(candidates.request, np.arange(len(asked) + 1)),
@@ -140,13 +186,16 @@ class Matcher:
             distance_km=candidates.distance_km[offered],
             score=score[offered],
             tier=_tiers(asked, candidates, offered, self._index),
-            features=features[offered],
+            seen=seen.take(offered),
+            response_time_hours=np.empty(len(offered)),
             explored=np.zeros(len(offered), np.bool_),
             propensity=np.ones(len(offered)),
             shadows=[],
         )
-        self._explore(asked, draws, found, candidates.preference[offered], offers, runs)
-        offers.shadows.extend((scorer, runs.by(scorer, offers.features)) for scorer in shadows)
+        self._explore(asked, answering, draws, found, candidates.preference[offered], offers, runs)
+        waiting = self._waiting(asked, offers)
+        offers.response_time_hours[:] = self._hours(answering, offers, waiting, runs)
+        offers.shadows.extend((scorer, _by_shadow(scorer, offers, waiting, runs)) for scorer in shadows)
         return Matched(found, offers, runs.scorings)
 
     def _draw(self, asked: Asked) -> Draw | None:
@@ -179,27 +228,52 @@ class Matcher:
             everybody=everybody,
         )
 
-    def _features(self, asked: Sequence[Asked], candidates: _Candidates) -> NDArray[np.float64]:
-        """Return what the model sees of each candidate."""
-        columns = self._index.columns
+    def _look(self, asked: Sequence[Asked], answering: Sequence[Panel], candidates: _Candidates, runs: Runs) -> Seen:
+        """Return what the models see of each candidate, and what those say that the last one hears."""
 
         def of_request(values: list[int]) -> NDArray[np.int64]:
             return np.array(values, np.int64)[candidates.request]
 
-        return match_rows(
+        at = of_request([one.answered.occurred_at for one in asked])
+        behaviour = behaviour_at(self._index.columns, candidates.row, at, self._half_lives)
+        of_availability, of_reliability = availability_rows(behaviour, at), reliability_rows(behaviour)
+        availability = runs.scores([panel.availability for panel in answering], candidates.request, of_availability)
+        reliability = runs.scores([panel.reliability for panel in answering], candidates.request, of_reliability)
+        rows = match_rows(
             _tiers(asked, candidates, slice(None), self._index),
             candidates.distance_km,
-            columns.availability[candidates.row],
-            columns.last_donation_at[candidates.row],
-            columns.reliability[candidates.row],
-            at=of_request([one.answered.occurred_at for one in asked]),
+            availability,
+            behaviour.since_donation_days,
+            reliability,
             urgency=of_request([URGENCY_LEVEL[one.request["urgency"]] for one in asked]),
             units=of_request([one.request["units_required"] for one in asked]),
         )
+        return Seen(of_availability, of_reliability, rows, availability, reliability)
+
+    def _waiting(self, asked: Sequence[Asked], offers: Offers) -> NDArray[np.float64]:
+        """Return what the model of response times sees of each offer in each stretch of time, one after the other."""
+        lengths = np.diff(offers.start) * N_STRETCHES
+        at = np.repeat(np.array([one.answered.occurred_at for one in asked], np.int64), lengths)
+        urgency = np.repeat(np.array([URGENCY_LEVEL[one.request["urgency"]] for one in asked], np.int64), lengths)
+        behaviour = behaviour_at(self._index.columns, np.repeat(offers.row, N_STRETCHES), at, self._half_lives)
+        return response_time_rows(
+            behaviour,
+            np.repeat(offers.distance_km, N_STRETCHES),
+            at,
+            urgency=urgency,
+            waited_minutes=np.tile(BOUNDS_MINUTES[:-1], len(offers.row)),
+        )
+
+    def _hours(
+        self, answering: Sequence[Panel], offers: Offers, waiting: NDArray[np.float64], runs: Runs
+    ) -> NDArray[np.float64]:
+        request = np.repeat(np.arange(len(answering)), np.diff(offers.start) * N_STRETCHES)
+        return _median_hours(runs.scores([panel.response_time for panel in answering], request, waiting))
 
     def _explore(
         self,
         asked: Sequence[Asked],
+        answering: Sequence[Panel],
         draws: Sequence[Draw | None],
         found: Sequence[Found],
         preference: NDArray[np.int8],
@@ -230,10 +304,27 @@ class Matcher:
             return
         candidates = _Candidates(*(np.concatenate(parts) for parts in zip(*explored, strict=True)))
         offers.row[places], offers.distance_km[places] = candidates.row, candidates.distance_km
-        offers.features[places] = features = self._features(asked, candidates)
-        offers.score[places] = runs.scores(candidates.request, features)
+        seen = self._look(asked, answering, candidates, runs)
+        for column, of_explored in zip(offers.seen, seen, strict=True):
+            column[places] = of_explored
+        scorers = [panel.match for panel in answering]
+        offers.score[places] = runs.scores(scorers, candidates.request, seen.match_rows)
         offers.tier[places] = _tiers(asked, candidates, slice(None), self._index)
         offers.explored[places] = True
+
+
+def _by_shadow(scorer: Scorer, offers: Offers, waiting: NDArray[np.float64], runs: Runs) -> NDArray[np.float64]:
+    """Return what a version that only watches says of each offer, in the terms of its model."""
+    if scorer.name == RESPONSE_TIME:
+        return _median_hours(runs.by(scorer, waiting))
+    seen = offers.seen
+    rows = {AVAILABILITY: seen.availability_rows, RELIABILITY: seen.reliability_rows, MATCH: seen.match_rows}
+    return runs.by(scorer, rows[scorer.name])
+
+
+def _median_hours(chances: NDArray[np.float64]) -> NDArray[np.float64]:
+    hours: NDArray[np.float64] = np.round(median_hours(answered_by(chances.reshape(-1, N_STRETCHES))), HOURS_DECIMALS)
+    return hours
 
 
 def _joined(parts: Sequence[Askable]) -> _Candidates:

@@ -1,4 +1,4 @@
-"""Which version of ``donor_seeker_match`` answers a request, and which only watch.
+"""Which version of each model of donors answers a request, and which only watch.
 
 Releases are followed, and take effect between two batches. A version that can't be used has no say: who had it before
 keeps it.
@@ -7,18 +7,16 @@ keeps it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from consumers.releases import TOPIC, Release, Releases
 from consumers.stores import line
 from consumers.validation import checked, not_null
-from features.scoring import ModelRefusedError, Scorer
-from features.vectors import MATCH_FEATURES
+from features.scoring import ModelRefusedError, Panel, Scorer
+from features.vectors import FEATURES
 from schemas.codec import Codec
 from schemas.errors import InvalidRecord
 from schemas.records import Record
-
-MODEL = "donor_seeker_match"
 
 Load = Callable[[Release], Scorer]
 """Returns the scorer of a release, or raises ``ModelRefusedError``."""
@@ -36,12 +34,11 @@ def no_models(release: Release) -> Scorer:
     raise ModelRefusedError(message)
 
 
-class Models:
-    """The versions that have a say.
+class Versions:
+    """The versions of one model that have a say.
 
     Parameters
     ----------
-    codec : Codec
     default : Scorer
         Champion while no release names one that can be used.
     load : callable
@@ -57,46 +54,27 @@ class Models:
         Versions that are released but can't be used, and why.
     """
 
-    def __init__(self, codec: Codec, default: Scorer, load: Load = no_models) -> None:
+    def __init__(self, default: Scorer, load: Load) -> None:
         _check_features(default)
-        self._codec = codec
         self._default = default
         self._load = load
-        self._releases = Releases()
         self._loaded: dict[Release, Scorer] = {}
         self._failed: dict[Release, str] = {}
-        self._is_news = False
         self.champion = default
         self.challengers: list[tuple[Scorer, float]] = []
         self.shadows: list[Scorer] = []
         self.refused: dict[str, str] = {}
 
-    def follow(self, records: Sequence[Record]) -> list[str]:
-        """Take in records of ``model-released``; return a line for each that breaks the contract."""
-        alarms = []
-        for record in records:
-            try:
-                event = checked(record, self._codec.decode(TOPIC, not_null(record)))
-            except InvalidRecord as error:
-                alarms.append(line(record, error.reason))
-                continue
-            if self._releases.take(record, event) and event["model"] == MODEL:
-                self._is_news = True
-        return alarms
-
-    def settle(self) -> list[str]:
+    def settle(self, releases: Releases) -> list[str]:
         """Let what was released take effect; return a line for each version that can't be used."""
-        if not self._is_news:
-            return []
-        self._is_news = False
-        known = set(self._failed)
-        usable = (self._usable(one) for one in self._releases.champions(MODEL))
+        known, name = set(self._failed), self._default.name
+        usable = (self._usable(one) for one in releases.champions(name))
         self.champion = next((scorer for scorer in usable if scorer is not None), self._default)
-        challengers = [(self._usable(one), one.share) for one in self._releases.challengers(MODEL)]
+        challengers = [(self._usable(one), one.share) for one in releases.challengers(name)]
         self.challengers = [(scorer, share) for scorer, share in challengers if scorer is not None]
-        shadows = [self._usable(one) for one in self._releases.shadows(MODEL)]
+        shadows = [self._usable(one) for one in releases.shadows(name)]
         self.shadows = [scorer for scorer in shadows if scorer is not None]
-        self._forget_others()
+        self._forget_others({*releases.champions(name), *releases.challengers(name), *releases.shadows(name)})
         return [f"{one.model} {one.version} is refused: {why}" for one, why in self._failed.items() if one not in known]
 
     def in_use(self) -> list[tuple[Scorer, str]]:
@@ -111,7 +89,7 @@ class Models:
         """Return the version that answers a request: always the same while the same versions have a say."""
         if not self.challengers:
             return self.champion
-        place = _place(request_id)
+        place = _place(self._default.name, request_id)
         for scorer, share in self.challengers:
             if place < share:
                 return scorer
@@ -119,6 +97,8 @@ class Models:
         return self.champion
 
     def _usable(self, release: Release) -> Scorer | None:
+        if (release.version, release.sha256) == (self._default.version, self._default.sha256):
+            return self._default
         if release in self._failed:
             return None
         if release not in self._loaded:
@@ -131,25 +111,89 @@ class Models:
             self._loaded[release] = scorer
         return self._loaded[release]
 
-    def _forget_others(self) -> None:
+    def _forget_others(self, last: Collection[Release]) -> None:
         """Let go of versions that have no say any more."""
-        last = {
-            *self._releases.champions(MODEL),
-            *self._releases.challengers(MODEL),
-            *self._releases.shadows(MODEL),
-        }
         self._loaded = {one: scorer for one, scorer in self._loaded.items() if one in last}
         self._failed = {one: why for one, why in self._failed.items() if one in last}
         self.refused = {one.version: why for one, why in self._failed.items()}
 
 
-def _place(request_id: int) -> float:
-    """Return where a request stands between 0 and 1: by its id alone, and evenly."""
-    digest = hashlib.sha256(f"challenger:{request_id}".encode()).digest()
+class Models:
+    """The models of donors, and which version of each has a say.
+
+    Parameters
+    ----------
+    codec : Codec
+    default : Panel
+        Champions while no release names others that can be used.
+    load : callable
+        See ``Load``.
+    """
+
+    def __init__(self, codec: Codec, default: Panel, load: Load = no_models) -> None:
+        self._codec = codec
+        self._releases = Releases()
+        self._versions = [Versions(scorer, load) for scorer in default]
+        self._by_name = {scorer.name: versions for scorer, versions in zip(default, self._versions, strict=True)}
+        self._news: set[str] = set()
+
+    @property
+    def champions(self) -> Panel:
+        """The champion of each model."""
+        return Panel(*(versions.champion for versions in self._versions))
+
+    @property
+    def shadows(self) -> list[Scorer]:
+        """All versions that only say what they think."""
+        return [scorer for versions in self._versions for scorer in versions.shadows]
+
+    @property
+    def refused(self) -> dict[tuple[str, str], str]:
+        """By model and version, those that are released but can't be used, and why."""
+        return {
+            (name, version): why
+            for name, versions in self._by_name.items()
+            for version, why in versions.refused.items()
+        }
+
+    def follow(self, records: Sequence[Record]) -> list[str]:
+        """Take in records of ``model-released``; return a line for each that breaks the contract."""
+        alarms = []
+        for record in records:
+            try:
+                event = checked(record, self._codec.decode(TOPIC, not_null(record)))
+            except InvalidRecord as error:
+                alarms.append(line(record, error.reason))
+                continue
+            if self._releases.take(record, event) and event["model"] in self._by_name:
+                self._news.add(event["model"])
+        return alarms
+
+    def settle(self) -> list[str]:
+        """Let what was released take effect; return a line for each version that can't be used."""
+        alarms = []
+        for name in sorted(self._news):
+            alarms += self._by_name[name].settle(self._releases)
+            self._news.discard(name)  # only now: where that raises, it is news still
+        return alarms
+
+    def in_use(self) -> list[tuple[Scorer, str]]:
+        """Return each version that has a say, with its role."""
+        return [one for versions in self._versions for one in versions.in_use()]
+
+    def answering(self, request_id: int) -> Panel:
+        """Return the versions that answer a request together."""
+        return Panel(*(versions.answering(request_id) for versions in self._versions))
+
+
+def _place(model: str, request_id: int) -> float:
+    """Return where a request stands between 0 and 1: by its id alone, evenly, and for each model anew."""
+    digest = hashlib.sha256(f"challenger:{model}:{request_id}".encode()).digest()
     return (int.from_bytes(digest[:8]) >> 11) / 2**53
 
 
 def _check_features(scorer: Scorer) -> None:
-    if tuple(scorer.features) != MATCH_FEATURES:
-        message = f"{scorer.name} {scorer.version} takes {scorer.features}, matching gives {MATCH_FEATURES}"
+    given = FEATURES.get(scorer.name)
+    if tuple(scorer.features) != given:
+        message = f"{scorer.name} {scorer.version} takes {scorer.features}, matching gives {given}"
         raise ModelRefusedError(message)

@@ -17,13 +17,14 @@ from consumers.releases import TOPIC as RELEASES
 from consumers.stores import read_back
 from consumers.topology import Batch, Input, Topology
 from consumers.validation import checked, not_null
+from features.decay import HalfLives
 from features.districts import DISTRICT_NAMES
 from features.index import DonorIndex
 from features.index.facts import TOPIC as DONOR_STATES
 from features.ranking import ExploringRules
 from features.reach import ReachRules
 from features.rule_set import INDIA_2020, RuleSet
-from features.scoring import Scorer
+from features.scoring import Panel
 from schemas.codec import Codec
 from schemas.identifiers import derived_event_id
 from schemas.records import Event, Output, Record
@@ -51,12 +52,14 @@ class Matching:
     Parameters
     ----------
     codec : Codec
-    scorer : Scorer
-        Of ``donor_seeker_match``: champion while no release says otherwise.
+    panel : Panel
+        Champions while no release says otherwise.
     rules : RuleSet, optional
         Donor rules under which eligibility is worked out.
     reach : ReachRules, optional
     exploring : ExploringRules, optional
+    half_lives : HalfLives, optional
+        Those with which ``donor-state`` makes the sums that fade.
     load : callable, optional
         Returns the scorer of a release; without it releases are refused.
     timer : callable, optional
@@ -72,24 +75,31 @@ class Matching:
         What a person should see: a line each, for the shell to take away.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is optional has defaults
         self,
         codec: Codec,
-        scorer: Scorer,
+        panel: Panel,
         rules: RuleSet = INDIA_2020,
         *,
         reach: ReachRules | None = None,
         exploring: ExploringRules | None = None,
+        half_lives: HalfLives | None = None,
         load: Load = no_models,
         timer: Callable[[], float] = _no_clock,
     ) -> None:
         self.index = DonorIndex()
         self.alarms: list[str] = []
         self._codec = codec
-        self.models = Models(codec, scorer, load)
+        self.models = Models(codec, panel, load)
         self._rules = reach or ReachRules()
         self._follower = DonorFollower(codec, rules, self.index)
-        self._matcher = Matcher(self.index, reach=self._rules, exploring=exploring or ExploringRules(), timer=timer)
+        self._matcher = Matcher(
+            self.index,
+            reach=self._rules,
+            exploring=exploring or ExploringRules(),
+            half_lives=half_lives or HalfLives(),
+            timer=timer,
+        )
         self._answers = Answers(codec, self.index, rules)
         self._kept: dict[int, dict[int, RequestMemory]] = {}
         self._staged: dict[tuple[int, int], RequestMemory] = {}
@@ -118,7 +128,6 @@ class Matching:
 
     def process(self, batch: Batch) -> list[Output]:
         """Answer a batch."""
-        self.alarms.extend(self.models.settle())
         self.index.settle()
         asked, touched = self._take_in(batch.inputs)
         outputs, scorings = self._answered(asked, self._answers.seen(batch.followed.get(DONOR_STATES, {})))
@@ -155,12 +164,17 @@ class Matching:
             self._kept.pop(partition, None)
 
     def follow(self, records: Sequence[Record]) -> list[str]:
-        """Take in releases, and ``donor-states`` into the index; return a line for each that breaks the contract."""
+        """Take in releases, and ``donor-states`` into the index; return a line for each that breaks the contract.
+
+        What was released takes effect here: between two batches, whether anybody asks or not.
+        """
         releases = [record for record in records if record.topic == RELEASES]
         if not releases:
             return self._follower.follow(records)
         states = [record for record in records if record.topic != RELEASES]
-        return [*self.models.follow(releases), *self._follower.follow(states)]
+        alarms = [*self.models.follow(releases), *self._follower.follow(states)]
+        self.alarms.extend(self.models.settle())
+        return alarms
 
     def warm(self) -> None:
         """Compile what is compiled at first use, so that the first request doesn't wait for it.
@@ -169,7 +183,7 @@ class Matching:
         own too, so that no registry is asked before there is a loop that waits for it.
         """
         codec = Codec()
-        warm_up(Matching(codec, self.models.champion), codec)
+        warm_up(Matching(codec, self.models.champions), codec)
 
     def _answered(self, asked: Sequence[Asked], seen: bytes) -> tuple[list[Output], list[Scoring]]:
         """Return the answers, in the order in which they were asked for, and what was scored for them."""
@@ -185,7 +199,7 @@ class Matching:
             outputs.append(Output(topic_of(one), key, value, answers_ms=one.timestamp_ms))
         return outputs, matched.scorings if matched else []
 
-    def _answering(self, asked: Asked) -> Scorer:
+    def _answering(self, asked: Asked) -> Panel:
         return self.models.answering(asked.request["request_id"])
 
     def _take_in(
@@ -219,7 +233,7 @@ class Matching:
         first = next(one for one in asked if one.empty_because is None)
         scorer = scoring.scorer
         event = {
-            "event_id": derived_event_id(f"{PREDICTIONS}/{scorer.version}", first.answered.event_id),
+            "event_id": derived_event_id(f"{PREDICTIONS}/{scorer.name}/{scorer.version}", first.answered.event_id),
             "occurred_at": first.answered.occurred_at,
             "model": scorer.name,
             "version": scorer.version,

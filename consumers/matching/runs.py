@@ -1,4 +1,4 @@
-"""Scoring runs of a batch: each version of the model scores the rows of the requests that it answers, in one call.
+"""Scoring runs of a batch: each version of a model scores the rows of the requests that it answers, in one call.
 
 One call for all, since one row a call costs ten times as much as many rows a call.
 """
@@ -29,8 +29,6 @@ class Runs:
 
     Parameters
     ----------
-    answering : sequence of Scorer
-        Who answers each request of the batch.
     timer : callable
         Returns seconds of a monotonic clock.
 
@@ -40,26 +38,29 @@ class Runs:
         One for each version that scored anything.
     """
 
-    def __init__(self, answering: Sequence[Scorer], timer: Callable[[], float]) -> None:
-        self._answering = answering
-        self._versions = list(dict.fromkeys(answering))
+    def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
         self.scorings: list[Scoring] = []
 
-    def scores(self, request: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    def scores(
+        self, answering: Sequence[Scorer], request: NDArray[np.int64], rows: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """Return the score of each row by the version that answers its request, to 6 decimals.
 
         Parameters
         ----------
+        answering : sequence of Scorer
+            The version of one model that answers each request of the batch.
         request : ndarray of int64, shape (n,)
             Each row's request, by its place in the batch.
         rows : ndarray of float64, shape (n, n_features)
         """
-        if len(self._versions) <= 1:
-            return self.by(self._versions[0], rows) if self._versions else np.empty(0)
-        number = np.array([self._versions.index(one) for one in self._answering], np.int64)[request]
+        versions = list(dict.fromkeys(answering))
+        if len(versions) <= 1:
+            return self.by(versions[0], rows) if versions else np.empty(0)
+        number = np.array([versions.index(one) for one in answering], np.int64)[request]
         scores = np.empty(len(rows))
-        for i, scorer in enumerate(self._versions):
+        for i, scorer in enumerate(versions):
             places = np.flatnonzero(number == i)
             scores[places] = self.by(scorer, rows[places])
         return scores

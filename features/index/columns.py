@@ -1,6 +1,7 @@
 """What the index keeps of a donor: one array for each fact, a row for each donor.
 
-A row is 96 bytes. Promises and askings, which only some donors have, lie in a pool beside the rows.
+A row is 122 bytes. Promises and askings, which only some donors have, lie in a pool beside the rows. What fades is kept
+in single precision, as of the minute ``as_of``: what the models see is worked out of it at the instant that asks.
 """
 
 from __future__ import annotations
@@ -39,14 +40,19 @@ class Columns(NamedTuple):
         The donor may give at ``t`` where from ≤ t < until; microseconds since 1970.
     last_donation_at : ndarray of int64
         Microseconds since 1970; ``features.vectors.NEVER_GAVE`` where there was none.
-    availability, reliability : ndarray of float64
-        Probabilities, 0 to 1.
-    response_time_hours : ndarray of float64
+    worth : ndarray of float32
+        Probability to say yes and keep the promise, as of ``as_of``, by the donor's own record: for the cheap cut.
     away_until : ndarray of int32
         Last local day of absence, days since 1970.
-    total_donations, n_alerts : ndarray of int32
-    n_answers : ndarray of uint16
-        Alerts that were answered; 65,535 stands for more too.
+    total_donations : ndarray of int32
+    joined_on, born_on : ndarray of int32
+        Days since 1970.
+    as_of : ndarray of int32
+        Minutes since 1970.
+    alerts, acceptances, unanswered, promises, kept : ndarray of float32
+        Sums that fade, as of ``as_of``: see ``donor-states``.
+    answer_times, log_hours, completions, cancellations, no_shows : ndarray of float32
+        Likewise.
     engaged : ndarray of int32
         Where the donor's entries begin in ``Engagements``.
     """
@@ -60,13 +66,22 @@ class Columns(NamedTuple):
     apheresis_from: NDArray[np.int64]
     apheresis_until: NDArray[np.int64]
     last_donation_at: NDArray[np.int64]
-    availability: NDArray[np.float64]
-    reliability: NDArray[np.float64]
-    response_time_hours: NDArray[np.float64]
+    worth: NDArray[np.float32]
     away_until: NDArray[np.int32]
     total_donations: NDArray[np.int32]
-    n_alerts: NDArray[np.int32]
-    n_answers: NDArray[np.uint16]
+    joined_on: NDArray[np.int32]
+    born_on: NDArray[np.int32]
+    as_of: NDArray[np.int32]
+    alerts: NDArray[np.float32]
+    acceptances: NDArray[np.float32]
+    unanswered: NDArray[np.float32]
+    promises: NDArray[np.float32]
+    kept: NDArray[np.float32]
+    answer_times: NDArray[np.float32]
+    log_hours: NDArray[np.float32]
+    completions: NDArray[np.float32]
+    cancellations: NDArray[np.float32]
+    no_shows: NDArray[np.float32]
     engaged: NDArray[np.int32]
 
 
@@ -97,13 +112,22 @@ DTYPES: Mapping[str, Any] = {
     "apheresis_from": np.int64,
     "apheresis_until": np.int64,
     "last_donation_at": np.int64,
-    "availability": np.float64,
-    "reliability": np.float64,
-    "response_time_hours": np.float64,
+    "worth": np.float32,
     "away_until": np.int32,
     "total_donations": np.int32,
-    "n_alerts": np.int32,
-    "n_answers": np.uint16,
+    "joined_on": np.int32,
+    "born_on": np.int32,
+    "as_of": np.int32,
+    "alerts": np.float32,
+    "acceptances": np.float32,
+    "unanswered": np.float32,
+    "promises": np.float32,
+    "kept": np.float32,
+    "answer_times": np.float32,
+    "log_hours": np.float32,
+    "completions": np.float32,
+    "cancellations": np.float32,
+    "no_shows": np.float32,
     "engaged": np.int32,
 }
 

@@ -29,6 +29,9 @@ TAIL_ROWS_MIN = 1024
 TAIL_SHARE = 128
 """The tail is merged in where it has more than 1,024 rows and more than a 128th of the sorted ones."""
 
+GROWTH_SHARE = 8
+"""Where there is no more room, there will be an eighth more: some copies while a million come, little lies idle."""
+
 
 class IndexView(NamedTuple):
     """The arrays that a search reads.
@@ -181,7 +184,7 @@ class DonorIndex:
     def _make_room(self, n_more_rows: int, n_more_engagements: int) -> None:
         n_rows = self.n_rows + n_more_rows
         if n_rows > len(self._columns.donor_id):
-            self._columns = longer(self._columns, self.n_rows, max(n_rows, self.n_rows * 3 // 2))
+            self._columns = longer(self._columns, self.n_rows, max(n_rows, self.n_rows + self.n_rows // GROWTH_SHARE))
             self._view = None
         if (self.n_donors + n_more_rows) > len(self._ids) * 0.6:
             rows = self._ids[self._ids != FREE].astype(np.int64)

@@ -7,7 +7,7 @@ Who is considered at all: contracts section 1, *A donor's profile*.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from features.index.columns import (
     taken,
 )
 from features.index.donor_index import DonorIndex
+from features.index.fading import are_sound, fading_of, kept, worth_of
 from features.kernels import kernel
 from features.local_time import start_of_day
 from features.rule_set import RuleSet
@@ -38,9 +39,11 @@ from schemas.catalogue import latest_schema
 from schemas.codec import without_logical_types
 
 TOPIC = "donor-states"
-N_ANSWERS_MAX = 65_535
 DAYS_MAX = 10_000_000
 """Days beyond are cut to this, 27,000 years from now, so that instants stay within 64 bits."""
+
+MINUTES_MAX = 2**31 - 1
+MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 
 
 class FactReader:
@@ -73,14 +76,13 @@ class FactReader:
         Returns
         -------
         ndarray of bool, shape (n,)
-            False where the donor's cell is none of resolution 8 or a score is no probability: such a donor is in no
+            False where the donor's cell is none of resolution 8, or what fades makes no sense: such a donor is in no
             list until that is put right.
         """
         is_registered = self._is_registered(decoded)
-        is_sound = ~is_registered | (
-            _are_cells(self._number(decoded, "h3_cell"), is_registered) & self._scored(decoded)
-        )
-        columns, engagements = self._columns(decoded, is_registered & is_sound)
+        fading = self._fading(decoded)
+        is_sound = ~is_registered | (_are_cells(self._number(decoded, "h3_cell"), is_registered) & are_sound(fading))
+        columns, engagements = self._columns(decoded, fading, is_registered & is_sound)
         read = np.flatnonzero(decoded.is_read)
         columns = taken(columns, read)
         alive = columns.flags & LIVE != 0
@@ -88,13 +90,8 @@ class FactReader:
         index.put(columns, engagements)
         return is_sound
 
-    def _scored(self, decoded: Decoded) -> NDArray[np.bool_]:
-        def double(name: str) -> NDArray[np.float64]:
-            return self._double(decoded, name)
-
-        availability, reliability = double("availability_score"), double("reliability_score")
-        probabilities = (availability >= 0) & (availability <= 1) & (reliability >= 0) & (reliability <= 1)
-        return probabilities & np.isfinite(double("response_time_hours"))
+    def _fading(self, decoded: Decoded) -> dict[str, NDArray[np.float64]]:
+        return fading_of(lambda name: self._number(decoded, name), lambda name: self._double(decoded, name))
 
     def _double(self, decoded: Decoded, name: str) -> NDArray[np.float64]:
         doubles: NDArray[np.float64] = decoded.double_bits[self._decoder.doubles[name]].view(np.float64)
@@ -109,12 +106,15 @@ class FactReader:
         is_registered: NDArray[np.bool_] = decoded.is_read & (registered_at != NULL) & (erased_at == NULL)
         return is_registered
 
-    def _columns(self, decoded: Decoded, is_alive: NDArray[np.bool_]) -> tuple[Columns, Engagements]:
+    def columns(self, decoded: Decoded) -> Columns:
+        """Return what the index would keep of all bodies, for whoever wants to see what a model sees of them."""
+        return self._columns(decoded, self._fading(decoded), self._is_registered(decoded))[0]
+
+    def _columns(
+        self, decoded: Decoded, fading: Mapping[str, NDArray[np.float64]], is_alive: NDArray[np.bool_]
+    ) -> tuple[Columns, Engagements]:
         def number(name: str) -> NDArray[np.int64]:
             return self._number(decoded, name)
-
-        def double(name: str) -> NDArray[np.float64]:
-            return self._double(decoded, name)
 
         facts = self._facts(decoded)
         spans = [eligible_spans(facts, procedure, self._rules) for procedure in Procedure]
@@ -132,14 +132,14 @@ class FactReader:
             "apheresis_from": apheresis_from,
             "apheresis_until": apheresis_until,
             "last_donation_at": np.maximum(facts.whole_blood_at, facts.apheresis_at),
-            "availability": double("availability_score"),
-            "reliability": double("reliability_score"),
-            "response_time_hours": double("response_time_hours"),
+            "worth": worth_of(fading),
             "away_until": np.where(away_until == NULL, NOT_AWAY, away_until),
             "total_donations": number("total_donations"),
-            "n_alerts": number("n_alerts"),
-            "n_answers": np.clip(number("n_answers"), 0, N_ANSWERS_MAX),
+            "joined_on": np.clip(number("joined_at") // DAY_US, -DAYS_MAX, DAYS_MAX),
+            "born_on": np.clip(number("born_on"), -DAYS_MAX, DAYS_MAX),
+            "as_of": np.clip(number("occurred_at") // MINUTE_US, -MINUTES_MAX, MINUTES_MAX),
             "engaged": engaged,
+            **kept(fading),
         }
         return Columns(
             **{name: column.astype(DTYPES[name], copy=False) for name, column in columns.items()}

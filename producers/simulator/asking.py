@@ -26,12 +26,15 @@ class Asks:
     """The oracle: who was asked, and what was true of it; one entry an alert, in order of the requests.
 
     ``request`` and ``row`` are places in ``Requests`` and ``Population``; ``probability`` is P(gives for this request,
-    given all that is hidden), ``gave`` what came of it, ``policy`` a place in ``World.policy_share``.
+    given all that is hidden), ``says_yes`` P(accepts while the alert stands), ``shows_up`` P(comes, having accepted),
+    ``gave`` what came of it, ``policy`` a place in ``World.policy_share``.
     """
 
     request: Rows
     row: Rows
     probability: Floats
+    says_yes: Floats
+    shows_up: Floats
     gave: Flags
     policy: Rows
 
@@ -66,9 +69,11 @@ class Asking:
         """Return all that was asked so far."""
         if not self._asks:
             none = np.empty(0, np.int64)
-            return Asks(none, none, np.empty(0), np.empty(0, bool), none)
-        request, row, probability, gave, policy = (np.concatenate(c) for c in zip(*self._asks, strict=True))
-        return Asks(request, row, probability, gave, policy)
+            return Asks(none, none, np.empty(0), np.empty(0), np.empty(0), np.empty(0, bool), none)
+        request, row, probability, says_yes, shows_up, gave, policy = (
+            np.concatenate(column) for column in zip(*self._asks, strict=True)
+        )
+        return Asks(request, row, probability, says_yes, shows_up, gave, policy)
 
     def ask(self, requests: Requests, place: int) -> None:
         """Ask for the request at ``place``."""
@@ -109,8 +114,10 @@ class Asking:
             accepted_at = at + int(told.after_us[i])
             promise = Promise(int(rows[i]), request_id, accepted_at, required_by, float(km[i]), str(event["component"]))
             gave[i] = self._keep(promise, draws[i])
-        probability = accepts * in_time * people.hidden.show_up[rows] * stays
-        self._asks.append((np.full(rows.size, place), rows, probability, gave, np.full(rows.size, policy)))
+        says_yes, shows_up = accepts * in_time, people.hidden.show_up[rows]
+        probability = says_yes * shows_up * stays
+        place_of, policy_of = np.full(rows.size, place), np.full(rows.size, policy)
+        self._asks.append((place_of, rows, probability, says_yes, shows_up, gave, policy_of))
 
     def _lawful(self, requests: Requests, place: int, *, apheresis: bool) -> tuple[Rows, Floats]:
         """Rows of those who may be asked, nearest first, and their kilometres."""

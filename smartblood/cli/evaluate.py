@@ -141,21 +141,22 @@ def _parameters(command: Callable[..., Any]) -> Callable[..., Any]:
 @_parameters
 @with_settings("models_dir", "models_map_sha256")
 def world(*, seed: int, out: Path | None, settings: Settings, **parameters: Any) -> None:  # noqa: ANN401
-    """Judge the champion of donor_seeker_match in a simulated world that it wasn't trained in.
+    """Judge the default versions of all models of donors in a simulated world that they weren't trained in.
 
     Every parameter of the world is a flag; unless set, it differs from the training world: fewer keen donors, distance
-    counts more, alerts tire more. Beside the champion stand the simulator's own truth, nearest-first and the
+    counts more, alerts tire more. Beside donor_seeker_match stand the simulator's own truth, nearest-first and the
     predecessor's formula, each asking the same number of the same lawful donors, preference classes first.
     """
     from producers.simulator import World  # noqa: PLC0415 - quick help
     from smartblood.cli.train import ENDS_AT  # noqa: PLC0415
-    from smartblood.registry.loading import load_champion  # noqa: PLC0415
+    from smartblood.registry.loading import load_panel  # noqa: PLC0415
     from smartblood.training.elsewhere import evaluate as judge  # noqa: PLC0415
 
-    scorer = load_champion(settings.models_dir, "donor_seeker_match", pinned=settings.models_map_sha256)
-    found = judge(scorer, World(**parameters), seed, ENDS_AT, on_step=lambda step: click.echo(f"{step} ...", err=True))
+    panel = load_panel(settings.models_dir, pinned=settings.models_map_sha256)
+    found = judge(panel, World(**parameters), seed, ENDS_AT, on_step=lambda step: click.echo(f"{step} ...", err=True))
     click.echo(_comparison(found))
-    click.echo(f"{scorer.name} {scorer.version}, seed {seed}; 95 % intervals, by a bootstrap over requests")
+    versions = ", ".join(f"{one.name} {one.version}" for one in panel)
+    click.echo(f"{versions}; seed {seed}; 95 % intervals, by a bootstrap over requests")
     if out is not None:
         out.write_text(json.dumps(_flat_world(found, seed), indent=2) + "\n", "utf-8")
 
@@ -170,8 +171,15 @@ def _comparison(found: Evaluation) -> str:
         lines.append(f"{name:14}" + "".join(f"{cell:>26}" for cell in [*cells, _cell(found.gave_per_alert[name])]))
     for name, gain in found.gain_over.items():
         lines.append(f"model over {name}: {gain.value:+.1%} ({gain.lower:+.1%} to {gain.upper:+.1%}) given per alert")
-    lines.append("observed ÷ expected, ten bins: " + " ".join(f"{one:.2f}" for one in found.observed_to_expected))
+    for name, ratios in found.observed_to_expected.items():
+        lines.append(f"{name}, observed ÷ expected, ten bins: " + " ".join(f"{one:.2f}" for one in ratios))
+    for name, metrics in found.others.items():
+        lines.append(f"{name}: " + ", ".join(f"{figure} {_short(value)}" for figure, value in metrics.items()))
     return "\n".join(lines)
+
+
+def _short(value: object) -> str:
+    return f"{value[0]} ({value[1]}–{value[2]})" if isinstance(value, list) else str(value)
 
 
 def _cell(found: Interval | None) -> str:
@@ -192,8 +200,17 @@ def _flat_world(found: Evaluation, seed: int) -> dict[str, float | int]:
         flat |= _flat_interval(f"gave_per_alert{ending}", found.gave_per_alert[name])
     for name, gain in found.gain_over.items():
         flat |= _flat_interval(f"gain_over_{name}", gain)
-    for number, one in enumerate(found.observed_to_expected, 1):
-        flat[f"observed_to_expected_{number}"] = one
+    for name, ratios in found.observed_to_expected.items():
+        prefix = "" if name == "match" else f"{name}_"
+        for number, one in enumerate(ratios, 1):
+            flat[f"{prefix}observed_to_expected_{number}"] = one
+    for name, metrics in found.others.items():
+        for figure, value in metrics.items():
+            if isinstance(value, list):
+                ends = zip(("", "_lower", "_upper"), value, strict=True)
+                flat |= {f"{name}_{figure}{ending}": one for ending, one in ends}
+            else:
+                flat[f"{name}_{figure}"] = value
     return flat
 
 

@@ -32,8 +32,6 @@ def _compile(settings: Settings) -> None:
     """Compile what would else be compiled when the first matcher starts; numba keeps it beside the code."""
     from consumers.matching import Matching  # noqa: PLC0415 - quick help
     from schemas.codec import Codec  # noqa: PLC0415
-    from smartblood.registry.loading import load_champion  # noqa: PLC0415
+    from smartblood.registry.loading import load_panel  # noqa: PLC0415
 
-    Matching(
-        Codec(), load_champion(settings.models_dir, "donor_seeker_match", pinned=settings.models_map_sha256)
-    ).warm()
+    Matching(Codec(), load_panel(settings.models_dir, pinned=settings.models_map_sha256)).warm()

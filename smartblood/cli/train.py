@@ -8,13 +8,13 @@ import click
 
 from smartblood.settings import MODELS_DIR
 
-NAMES = ("donor_seeker_match",)
+NAMES = ("donor_availability", "donor_reliability", "donor_response_time", "donor_seeker_match")
 ENDS_AT = 1_767_205_800_000_000
 """Where simulated time ends: the first instant of 2026 in Kerala. No clock is asked, so that anybody gets the same."""
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, type=click.Choice(NAMES), metavar="MODEL...")
+@click.argument("models", nargs=-1, type=click.Choice(NAMES), metavar="[MODEL]...")
 @click.option(
     "--seed",
     default=4021,
@@ -48,27 +48,42 @@ ENDS_AT = 1_767_205_800_000_000
     help="Folder of artefacts and model_map.json.",
 )
 @click.option(
-    "--version", default="1.0.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
+    "--version", default="2.0.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
 )
-def train(models: tuple[str, ...], seed: int, donors: int, days: int, out: Path, version: str) -> None:
-    """Make models anew: donor_seeker_match.
+@click.option(
+    "--default",
+    "as_default",
+    is_flag=True,
+    envvar="SMARTBLOOD_TRAIN_DEFAULT",
+    show_envvar=True,
+    help="Make it the default in model_map.json, which answers where nothing is released; else the default stays.",
+)
+def train(
+    models: tuple[str, ...], seed: int, donors: int, days: int, out: Path, version: str, *, as_default: bool
+) -> None:
+    """Make models anew, all unless named: donor_availability, _reliability, _response_time and donor_seeker_match.
 
     Donors and requests are simulated, their events replayed through the stream's own code, trees fitted to what came
-    of it, calibrated, and judged on what came later. The same arguments give the same bytes. The version becomes the
-    default in model_map.json; a version that is there already is never changed.
+    of it, calibrated, and judged on what came later. donor_seeker_match hears the first two, which are trained with it
+    on earlier events. The same arguments give the same bytes. A version that is there already is never changed; what a
+    version does is said by `smartblood models release`.
     """
     from producers.simulator import World  # noqa: PLC0415 - quick help
     from smartblood.errors import Fatal  # noqa: PLC0415
     from smartblood.registry.writing import write  # noqa: PLC0415
-    from smartblood.training.donor_seeker_match import train as train_match  # noqa: PLC0415
+    from smartblood.training.panel import train as train_panel  # noqa: PLC0415
 
     world = World(n_donors=donors, history_days=days, alerts_per_donor_year=6.0)
-    for model in dict.fromkeys(models):
-        try:
-            trained = train_match(world, seed, ENDS_AT, version, on_step=lambda step: click.echo(f"{step} ..."))
-        except ValueError as error:
-            message = f"{model}: {error}; give more --donors or --days"
-            raise Fatal(message) from error
-        is_new = write(out, trained.entry, trained.artefact, trained.card)
+
+    def say(step: str) -> None:
+        click.echo(f"{step} ...")
+
+    try:
+        trained = train_panel(world, seed, ENDS_AT, version, names=models, on_step=say)
+    except ValueError as error:
+        message = f"{error}; give more --donors or --days"
+        raise Fatal(message) from error
+    for model, one in trained.items():
+        is_new = write(out, one.entry, one.artefact, one.card, as_default=as_default)
         what = "written" if is_new else "there already, the same"
-        click.echo(f"{model} {version}: {out / trained.entry.file} {what}; sha256 {trained.entry.sha256}")
+        click.echo(f"{model} {version}: {out / one.entry.file} {what}; sha256 {one.entry.sha256}")

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 
-from features.scoring import ModelRefusedError
+from features.scoring import ModelRefusedError, Panel
+from features.vectors import FEATURES
 from smartblood.errors import Fatal
 from smartblood.registry.builders import BUILDERS
 from smartblood.registry.manifest import FILE, Entry, read_manifest
@@ -41,6 +42,17 @@ def load_champion(models_dir: Path, name: str, *, pinned: str | None = None) -> 
         manifest hasn't the digest ``pinned``.
     """
     return load_version(models_dir, name, None, pinned=pinned)
+
+
+def load_panel(models_dir: Path, *, pinned: str | None = None) -> Panel:
+    """Load the default version of each model of donors.
+
+    Raises
+    ------
+    Fatal
+        As ``load_champion``.
+    """
+    return Panel(*(load_champion(models_dir, name, pinned=pinned) for name in FEATURES))
 
 
 def load_version(models_dir: Path, name: str, version: str | None, *, pinned: str | None = None) -> TreeScorer:
@@ -105,8 +117,13 @@ def _load(models_dir: Path, entry: Entry) -> TreeScorer:
     _check_features(entry)
     _check_libraries(entry)
     data = _checked_bytes(models_dir, entry)
-    content = joblib.load(io.BytesIO(data))
-    return _scorer(entry, content)
+    try:
+        return _scorer(entry, joblib.load(io.BytesIO(data)))
+    except Fatal:
+        raise
+    except Exception as error:  # whatever unpickling, reading or trying it raises: a release must not stop a stream
+        message = f"{entry.name} {entry.version}: {entry.file} holds no model: {type(error).__name__}; {_again(entry)}"
+        raise Fatal(message) from error
 
 
 def _check_features(entry: Entry) -> None:

@@ -82,11 +82,16 @@ class Manifest:
         message = f"{FILE} has no {what}: train it with `smartblood train {name}`, or set SMARTBLOOD_MODELS_DIR"
         raise Fatal(message)
 
-    def with_entry(self, entry: Entry) -> Manifest:
-        """Return the manifest with one version more, or in place of the same one; it becomes the default."""
+    def with_entry(self, entry: Entry, *, as_default: bool) -> Manifest:
+        """Return the manifest with one version more, or in place of the same one.
+
+        It becomes the default ``as_default``, or where its model has none yet: a worker that is started again must not
+        answer by a version that nobody released.
+        """
         others = [other for other in self.entries if (other.name, other.version) != (entry.name, entry.version)]
         entries = sorted([*others, entry], key=lambda one: (one.name, one.version))
-        return Manifest({**self.defaults, entry.name: entry.version}, tuple(entries))
+        default = entry.version if as_default else self.defaults.get(entry.name, entry.version)
+        return Manifest({**self.defaults, entry.name: default}, tuple(entries))
 
     def as_text(self) -> str:
         """Return the text of the file."""

@@ -28,10 +28,19 @@ class TreeScorer:
         Their sum is the raw score: a logit that isn't calibrated.
     calibration : Calibration
         What makes a probability of it.
+    start : int, optional
+        The column whose logit the trees add to: a probability that they refine.
     """
 
     def __init__(
-        self, name: str, version: str, sha256: str, features: tuple[str, ...], trees: Trees, calibration: Calibration
+        self,
+        name: str,
+        version: str,
+        sha256: str,
+        features: tuple[str, ...],
+        trees: Trees,
+        calibration: Calibration,
+        start: int | None = None,
     ) -> None:
         self._name = name
         self._version = version
@@ -39,6 +48,7 @@ class TreeScorer:
         self._features = features
         self._trees = trees
         self._calibration = calibration
+        self._start = start
 
     @property
     def name(self) -> str:
@@ -80,7 +90,10 @@ class TreeScorer:
         if rows.ndim != 2 or rows.shape[1] != len(self._features):
             message = f"{self._name} takes rows of {len(self._features)} columns, not of shape {rows.shape}"
             raise ValueError(message)
-        return self._calibration.probabilities(self._trees.raw_scores(rows))
+        raw = self._trees.raw_scores(rows)
+        if self._start is not None:
+            raw = raw + logits(np.ascontiguousarray(rows[:, self._start]))
+        return self._calibration.probabilities(raw)
 
 
 class Calibration:
@@ -157,13 +170,24 @@ def _beta_calibrated(raw: NDArray[np.float64], a: float, b: float, c: float) -> 
     return probabilities
 
 
+@njit(cache=True, nogil=True)
+def logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logit of each probability, 30 at most either way; shape (n,)."""
+    found = np.empty(probabilities.size, np.float64)
+    for i in range(probabilities.size):
+        p = min(max(probabilities[i], 1e-13), 1 - 1e-13)
+        found[i] = math.log(p) - math.log1p(-p)
+    return found
+
+
 def scorer_of(content: Mapping[str, Any], *, sha256: str) -> TreeScorer:
     """Return the scorer that an artefact's content describes.
 
     Parameters
     ----------
     content : mapping
-        Plain data: ``name``, ``version``, ``features``, ``trees`` (LightGBM's text) and ``calibration``.
+        Plain data: ``name``, ``version``, ``features``, ``trees`` (LightGBM's text), ``calibration``, and where the
+        trees refine one of the features its name as ``start``.
 
     Raises
     ------
@@ -171,7 +195,10 @@ def scorer_of(content: Mapping[str, Any], *, sha256: str) -> TreeScorer:
         If it describes none.
     """
     try:
-        features = tuple(content["features"])
+        features, start = tuple(content["features"]), content.get("start")
+        if start is not None and start not in features:
+            message = f"it starts from {start!r}, which is none of its features"
+            raise UnreadableTreesError(message)
         return TreeScorer(
             content["name"],
             content["version"],
@@ -179,6 +206,7 @@ def scorer_of(content: Mapping[str, Any], *, sha256: str) -> TreeScorer:
             features,
             read_trees(content["trees"], features),
             Calibration(content["calibration"]),
+            None if start is None else features.index(start),
         )
     except (AttributeError, KeyError, TypeError) as error:
         message = f"{type(error).__name__}: {error}"

@@ -18,8 +18,10 @@ from smartblood.registry.manifest import FILE, Entry, Manifest, read_manifest
 MODEL, CARD = "model.joblib", "card.md"
 
 
-def artefact_bytes(name: str, version: str, trees: str, calibration: dict[str, Any]) -> bytes:
-    """Return an artefact: plain data, so that reading it runs no code of ours.
+def content_of(
+    name: str, version: str, trees: str, calibration: dict[str, Any], start: str | None = None
+) -> dict[str, Any]:
+    """Return what an artefact holds: plain data, so that reading it runs no code of ours.
 
     Parameters
     ----------
@@ -27,14 +29,21 @@ def artefact_bytes(name: str, version: str, trees: str, calibration: dict[str, A
         LightGBM's text.
     calibration : dict
         As ``scorer.Calibration`` takes it.
+    start : str, optional
+        The feature that the trees refine.
     """
-    content = {
+    content: dict[str, Any] = {
         "name": name,
         "version": version,
         "features": [feature.name for feature in BUILDERS[name]],
         "trees": trees,
         "calibration": calibration,
     }
+    return content if start is None else {**content, "start": start}
+
+
+def artefact_bytes(content: dict[str, Any]) -> bytes:
+    """Return an artefact; the same content gives the same bytes."""
     buffer = io.BytesIO()
     joblib.dump(content, buffer, compress=("zlib", 6))
     return buffer.getvalue()
@@ -56,8 +65,8 @@ def entry_of(
     )
 
 
-def write(models_dir: Path, entry: Entry, artefact: bytes, card: str) -> bool:
-    """Write an artefact, its card and its line in the manifest, of which it becomes the default.
+def write(models_dir: Path, entry: Entry, artefact: bytes, card: str, *, as_default: bool = False) -> bool:
+    """Write an artefact, its card and its line in the manifest, as its model's default where wanted or there is none.
 
     Returns
     -------
@@ -84,7 +93,7 @@ def write(models_dir: Path, entry: Entry, artefact: bytes, card: str) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, artefact)
         _replace(path.with_name(CARD), card.encode())
-        _replace(models_dir / FILE, manifest.with_entry(entry).as_text().encode())
+        _replace(models_dir / FILE, manifest.with_entry(entry, as_default=as_default).as_text().encode())
     except OSError as error:
         message = f"{path} can't be written: {error.strerror}; give another folder with --out"
         raise Fatal(message) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import Connection, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from consumers.recording.rows import ReleaseRow
@@ -59,14 +59,24 @@ def released_models(connection: Connection) -> list[str]:
 
 
 def _released(connection: Connection, model: str, there: list[Artefact]) -> tuple[Artefact, Any] | None:
-    """Return the champion, and since when: of the versions whose last word says so the one released last."""
+    """Return the champion, and since when: of the versions whose last word says so the one released last.
+
+    A version is one with its digest; it is retired whatever its digest.
+    """
     known = {(one.version, one.sha256): one for one in there}
     releases = MODEL_RELEASES.c
+    later = MODEL_RELEASES.alias("later")
+    is_retired = exists().where(
+        later.c.model_name == model,
+        later.c.version == releases.version,
+        later.c.role == "retired",
+        later.c.release_offset > releases.release_offset,
+    )
     last = (
         select(releases.version, releases.sha256, releases.role, releases.released_at, releases.release_offset)
-        .where(releases.model_name == model)
-        .ext(distinct_on(releases.version))
-        .order_by(releases.version, releases.release_offset.desc())
+        .where(releases.model_name == model, releases.role != "retired", ~is_retired)
+        .ext(distinct_on(releases.version, releases.sha256))
+        .order_by(releases.version, releases.sha256, releases.release_offset.desc())
         .subquery("last")
     )
     champions = select(last).where(last.c.role == "champion").order_by(last.c.release_offset.desc())

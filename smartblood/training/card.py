@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from features.vectors import AVAILABILITY, MATCH, RELIABILITY, RESPONSE_TIME
 from smartblood.registry.manifest import Entry
 
-_FIGURES = (
-    ("AUC", "auc", ("model", "oracle", "nearest_first", "predecessor")),
-    ("log loss", "log_loss", ("model", "oracle")),
-    ("Brier", "brier", ("model", "oracle")),
-    ("ECE, 10 equal-mass bins", "ece", ("model", "oracle")),
-)
-_RANKED = ("model", "oracle", "nearest_first", "predecessor")
+SAYS = {
+    MATCH: (
+        "P(this donor gives for this request, if asked): a probability, calibrated, for donors who may lawfully be",
+        "asked. It orders donors within a preference class and says how many to ask; it never decides who may give.",
+    ),
+    AVAILABILITY: (
+        "P(a donor says yes, if asked at an instant), wherever the request is: a probability, calibrated. A donor",
+        "who declines isn't available, however quick the answer was.",
+    ),
+    RELIABILITY: (
+        "P(a donor who said yes comes): a probability, calibrated. Who comes and is sent away kept the promise.",
+    ),
+    RESPONSE_TIME: (
+        "P(a donor who hasn't answered so far answers in the next stretch of time): from it follow the chance to",
+        "answer within the hours that are left, and the time within which half of those answer who do. Alerts without",
+        "an answer count for as long as they stood.",
+    ),
+}
+
+NAMES = {
+    "model": "model",
+    "oracle": "oracle",
+    "own_record": "own record",
+    "nearest_first": "nearest first",
+    "predecessor": "predecessor",
+}
+FIGURES = {
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "ece": "ECE, 10 equal-mass bins",
+    "ndcg10": "NDCG@10",
+}
+_FIGURE = re.compile(rf"({'|'.join(FIGURES)})_({'|'.join(NAMES)}|base_rate)(?:_(.+))?")
 
 
 def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n_bytes: int) -> str:
     """Return the card as Markdown."""
-    metrics, data = entry.metrics, entry.training_data
     lines = [
         f"# {entry.name} {entry.version}",
         "",
-        "P(this donor gives for this request, if asked): a probability, calibrated, for donors who may lawfully be",
-        "asked. It orders donors within a preference class and says how many to ask; it never decides who may give.",
+        *SAYS[entry.name],
         "",
         "Trained on **simulated** donors alone. What it says of real ones is a well-founded guess until it has been",
-        "trained on their answers. It sees no name, sex, age or health data.",
+        "trained on their answers. It sees no name, sex or health data.",
         "",
         "## Features",
         "",
@@ -35,49 +62,62 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "",
         "## Made from",
         "",
-        *(f"- {name}: {_text(value)}" for name, value in data.items()),
+        *(f"- {name}: {_text(value)}" for name, value in entry.training_data.items()),
         f"- parameters: {_text(parameters)}",
         f"- libraries: {_text(entry.libraries)}",
         f"- file: `{entry.file}`, {n_bytes:,} bytes, SHA-256 `{entry.sha256}`",
         "",
-        "Cut by time: fitted on the earliest alerts, calibrated on later ones, judged on the latest. The donor's",
-        "features are those of the `donor-states` record as it stood when the alert went out.",
+        "Cut by time: fitted on the earliest alerts, calibrated on later ones, judged on the latest; the match model",
+        "on alerts later than those that the models saw whom it hears. Features are made of the `donor-states` record",
+        "as it stood when the alert went out, at the instant of asking.",
         "",
         "## How good",
         "",
-        f"On {metrics['n_alerts']:,} alerts later than all it has seen, {metrics['n_gave']:,} of which were given for;",
-        "95 % intervals by a bootstrap over requests. The oracle is the simulator's own probability, which knows",
-        "what no event says. Nearest-first orders by distance; the predecessor's formula is",
-        "0.4 × availability + 0.3 × (1 − km / 50) + 0.3 × reliability.",
+        "On alerts later than all it has seen; 95 % intervals by a bootstrap over requests. The oracle is the",
+        "simulator's own probability, which knows what no event says. Own record is the donor's own rate with its",
+        "prior.",
         "",
-        "| | model | oracle | nearest first | predecessor | base rate |",
-        "|---|---|---|---|---|---|",
-    ]
-    for title, figure, of in _FIGURES:
-        cells = [_cell(metrics.get(f"{figure}_{one}")) if one in of else "" for one in _RANKED]
-        lines.append(f"| {title} | {' | '.join(cells)} | {metrics.get(f'{figure}_base_rate', '')} |")
-    ranked = [_cell(metrics[f"ndcg10_{one}_drawn_at_random"]) for one in _RANKED]
-    lines += [
-        f"| NDCG@10 | {' | '.join(ranked)} | |",
+        *figures_of(entry.metrics),
         "",
-        f"NDCG is over the {metrics['n_alerts_drawn_at_random']:,} alerts of lists that were drawn at random among the",
-        "lawful donors in reach, since a policy that chose the list would favour its like. On these the model's ECE is",
-        f"{metrics['ece_model_drawn_at_random']}. Calibration: {_text(metrics['calibration'])}.",
+        f"Calibration: {_text(entry.metrics['calibration'])}.",
+        "",
+        "## Limits",
+        "",
+        "A simulated world is simpler than Kerala. Retrain on recorded answers before its probabilities are relied",
+        "upon, and watch its calibration: observed against expected, by version.",
         "",
     ]
     return "\n".join(lines)
 
 
-def _cell(interval: Any) -> str:  # noqa: ANN401 - as metrics have it
-    if interval is None:
+def figures_of(metrics: dict[str, Any]) -> list[str]:
+    """Return a table of what was measured: a line for each figure, a column for each of whom it was measured."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    rest = {}
+    for name, value in metrics.items():
+        match = _FIGURE.fullmatch(name)
+        if match:
+            rows.setdefault((match[1], match[3] or ""), {})[match[2]] = value
+        elif name != "calibration":
+            rest[name] = value
+    columns = [name for name in (*NAMES, "base_rate") if any(name in found for found in rows.values())]
+    titles = [NAMES.get(name, "base rate") for name in columns]
+    lines = [f"| | {' | '.join(titles)} |", f"|---|{'---|' * len(columns)}"]
+    for (figure, of), found in rows.items():
+        title = FIGURES[figure] + (f", {of.replace('_', ' ')}" if of else "")
+        lines.append(f"| {title} | {' | '.join(_cell(found.get(name)) for name in columns)} |")
+    return [*lines, "", *(f"- {name.replace('_', ' ')}: {_text(value)}" for name, value in rest.items())]
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - a figure, with or without its interval
+    if value is None:
         return ""
-    value, lower, upper = interval
-    return f"{value:.4f} ({lower:.4f}–{upper:.4f})"
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - JSON data
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(part)}" for name, part in value.items())
     if isinstance(value, list):
-        return " ".join(map(str, value))
+        return f"{value[0]} ({value[1]}–{value[2]})"
+    return str(value)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - what JSON has
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(one)}" for name, one in value.items())
     return str(value)

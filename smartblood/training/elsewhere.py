@@ -1,4 +1,4 @@
-"""The champion in a world that it wasn't trained in: another mixture of donors, other distances, other habits.
+"""The champions in a world that they weren't trained in: another mixture of donors, other distances, other habits.
 
 Only lists that were drawn at random among the lawful donors in reach are looked at: a policy that had chosen them would
 favour its like. Each policy then asks a third of each list, in the contract's order: classes first, then what it orders
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.scoring import Scorer
+from features.scoring import Panel
 from producers.simulator import World, simulate
 from smartblood.errors import Fatal
 from smartblood.training.examples import SETTLED_US, Examples, examples_of
@@ -27,6 +27,8 @@ from smartblood.training.judging import (
     with_interval,
 )
 from smartblood.training.policies import policies, truth_of
+from smartblood.training.verdicts import of_availability, of_reliability, of_response_time
+from smartblood.training.views import match_view
 
 ASKED_SHARE = 1 / 3
 LEARNED_SHARE = 0.5
@@ -51,8 +53,10 @@ class Evaluation(NamedTuple):
         Of the third of each list that each policy asks.
     gain_over : dict of str to Interval
         By how much more of those whom the model asks give, relative to whom the other asks.
-    observed_to_expected : list of float
-        In each of ten bins of equal numbers of scores, lowest first.
+    observed_to_expected : dict of str to list of float
+        Of match and availability, in each of ten bins of equal numbers of scores, lowest first.
+    others : dict of str to dict
+        Of availability, reliability and response_time: what ``verdicts`` says of each.
     """
 
     n: int
@@ -61,13 +65,14 @@ class Evaluation(NamedTuple):
     figures: dict[str, dict[str, Interval]]
     gave_per_alert: dict[str, Interval]
     gain_over: dict[str, Interval]
-    observed_to_expected: list[float]
+    observed_to_expected: dict[str, list[float]]
+    others: dict[str, dict[str, Any]]
 
 
 def evaluate(
-    scorer: Scorer, world: World, seed: int, end: int, *, on_step: Callable[[str], None] = lambda _: None
+    panel: Panel, world: World, seed: int, end: int, *, on_step: Callable[[str], None] = lambda _: None
 ) -> Evaluation:
-    """Judge a scorer in a world.
+    """Judge the models of donors in a world.
 
     Raises
     ------
@@ -83,19 +88,34 @@ def evaluate(
     if not alerts.gave.size:
         message = "nobody is asked in this world: give more --donors or --days"
         raise Fatal(message)
-    truth, at_random = truth_of(alerts, history)
-    alerts, truth = alerts.take(at_random), truth[at_random]
-    order = np.argsort(alerts.request_id, kind="stable")
-    alerts, truth = alerts.take(order), truth[order]
+    truth = truth_of(alerts, history)
+    drawn = np.flatnonzero(truth.at_random)
+    order = drawn[np.argsort(alerts.request_id[drawn], kind="stable")]
+    alerts, truth = alerts.take(order), truth.take(order)
     n_gave = int(alerts.gave.sum())
     if min(n_gave, alerts.gave.size - n_gave) < GAVE_MIN:
         message = f"{alerts.gave.size} alerts, {n_gave} of them given for, say nothing: give more --donors or --days"
         raise Fatal(message)
     on_step(f"judging on {alerts.gave.size:,} alerts of lists drawn at random")
-    return _judged(alerts, policies(scorer, alerts, truth), seed)
+    views = match_view(alerts, panel.availability, panel.reliability)
+    others = {
+        "availability": of_availability(panel.availability, alerts, truth, seed),
+        "reliability": of_reliability(panel.reliability, alerts, truth, seed),
+        "response_time": of_response_time(panel.response_time, alerts, seed),
+    }
+    calibrated = {
+        "availability": _observed_to_expected(alerts.accepted, views.availability),
+    }
+    return _judged(alerts, policies(panel.match, views, truth.gives), others, calibrated, seed)
 
 
-def _judged(alerts: Examples, scores: dict[str, Floats], seed: int) -> Evaluation:
+def _judged(
+    alerts: Examples,
+    scores: dict[str, Floats],
+    others: dict[str, dict[str, Any]],
+    calibrated: dict[str, list[float]],
+    seed: int,
+) -> Evaluation:
     chosen = {name: _chosen(alerts, score) for name, score in scores.items()}
     return Evaluation(
         n=int(alerts.gave.size),
@@ -108,7 +128,8 @@ def _judged(alerts: Examples, scores: dict[str, Floats], seed: int) -> Evaluatio
             for name, asked in chosen.items()
             if name != "model"
         },
-        observed_to_expected=_observed_to_expected(alerts, scores["model"]),
+        observed_to_expected={"match": _observed_to_expected(alerts.gave, scores["model"]), **calibrated},
+        others=others,
     )
 
 
@@ -150,7 +171,7 @@ def _interval(alerts: Examples, figure: Callable[[Ints], float], seed: int) -> I
     return with_interval(figure, alerts.request_id, seed=seed)
 
 
-def _observed_to_expected(alerts: Examples, score: Floats) -> list[float]:
+def _observed_to_expected(label: NDArray[np.bool_], score: Floats) -> list[float]:
     order = np.argsort(score, kind="stable")
     bins = np.array_split(order, N_BINS)
-    return [round(float(alerts.gave[part].sum() / max(score[part].sum(), 1e-12)), 4) for part in bins]
+    return [round(float(label[part].sum() / max(score[part].sum(), 1e-12)), 4) for part in bins]

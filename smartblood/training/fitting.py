@@ -21,7 +21,15 @@ PROBABILITY_MIN = 1e-4
 """An isotonic step at 0 or 1 would claim a certainty that no finite number of examples gives."""
 
 
-def fit_trees(rows: Floats, gave: Flags, features: tuple[str, ...], *, parameters: dict[str, Any], seed: int) -> str:
+def fit_trees(
+    rows: Floats,
+    gave: Flags,
+    features: tuple[str, ...],
+    *,
+    parameters: dict[str, Any],
+    seed: int,
+    start: Floats | None = None,
+) -> str:
     """Fit trees and return LightGBM's text.
 
     Parameters
@@ -30,8 +38,12 @@ def fit_trees(rows: Floats, gave: Flags, features: tuple[str, ...], *, parameter
     gave : ndarray of bool, shape (n,)
     parameters : dict
         LightGBM's, ``n_trees`` among them.
+    start : ndarray of float64, shape (n,), optional
+        Logits that the trees add to; none of it is in the text.
     """
-    data = lightgbm.Dataset(rows, gave.astype(np.int8), feature_name=list(features), params={"verbose": -1})
+    data = lightgbm.Dataset(
+        rows, gave.astype(np.int8), feature_name=list(features), init_score=start, params={"verbose": -1}
+    )
     fixed = {
         "objective": "binary",
         "deterministic": True,

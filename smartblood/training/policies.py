@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from features.scoring import Scorer
 from producers.simulator import History
 from smartblood.training.examples import Examples
+from smartblood.training.views import Views
+
+Floats = NDArray[np.float64]
 
 
-def policies(scorer: Scorer, alerts: Examples, oracle: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+class Truth(NamedTuple):
+    """What was truly probable of each of n alerts, to judge by only; and whether its list was drawn at random.
+
+    ``says_yes`` is within the alert's life, ``keeps_it`` of who said yes, ``gives`` both and not sent away.
+    """
+
+    gives: Floats
+    says_yes: Floats
+    keeps_it: Floats
+    at_random: NDArray[np.bool_]
+
+    def take(self, places: NDArray[np.int64]) -> Truth:
+        """Return what was true of some of them."""
+        return Truth(self.gives[places], self.says_yes[places], self.keeps_it[places], self.at_random[places])
+
+
+def policies(scorer: Scorer, views: Views, oracle: Floats) -> dict[str, Floats]:
     """Return by name what each policy orders donors by, best first where it is highest; shape (n,) each.
 
     The predecessor's formula is 0.4 × availability + 0.3 × max(0, 1 - km / 50) + 0.3 × reliability.
     """
-    km, availability, reliability = alerts.rows[:, 1], alerts.rows[:, 2], alerts.rows[:, 4]
+    km = views.rows[:, 1]
     return {
-        "model": scorer.predict(alerts.rows),
+        "model": scorer.predict(views.rows),
         "oracle": oracle,
         "nearest_first": -km,
-        "predecessor": 0.4 * availability + 0.3 * np.maximum(0.0, 1 - km / 50) + 0.3 * reliability,
+        "predecessor": 0.4 * views.availability + 0.3 * np.maximum(0.0, 1 - km / 50) + 0.3 * views.reliability,
     }
 
 
-def truth_of(alerts: Examples, history: History) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return what was truly probable of each alert, and whether its list was drawn at random; to judge by, only."""
+def truth_of(alerts: Examples, history: History) -> Truth:
+    """Return what was true of alerts."""
     asks = history.asks
     ids = np.array([event["request_id"] for event in history.requests.event], np.int64)
     donors = history.people.donor_id
     place = {pair: i for i, pair in enumerate(zip(ids[asks.request].tolist(), donors[asks.row].tolist(), strict=True))}
-    found = np.array([place[pair] for pair in zip(alerts.request_id.tolist(), alerts.donor_id.tolist(), strict=True)])
+    pairs = zip(alerts.request_id.tolist(), alerts.donor_id.tolist(), strict=True)
+    found = np.array([place[pair] for pair in pairs], np.int64)
     random_policy = [name for name, _ in history.world.policy_share].index("RANDOM")
-    return asks.probability[found], asks.policy[found] == random_policy
+    return Truth(
+        asks.probability[found], asks.says_yes[found], asks.shows_up[found], asks.policy[found] == random_policy
+    )

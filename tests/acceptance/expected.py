@@ -9,8 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from features.vectors import NEVER_GAVE, URGENCY_LEVEL, match_rows
-from smartblood.registry.loading import load_champion
+from features.behaviour import behaviour_at
+from features.decay import HalfLives
+from features.index.columns import Columns
+from features.index.facts import FactReader
+from features.rule_set import INDIA_2020
+from features.vectors import URGENCY_LEVEL, availability_rows, match_rows, reliability_rows
+from schemas.codec import FRAME, Codec
+from smartblood.registry.loading import load_panel
 from smartblood.settings import MODELS_DIR
 from tests.acceptance.outsider import Seen
 from tests.acceptance.wire import AVRO, plain
@@ -18,25 +24,33 @@ from tests.oracle import matches as oracle
 
 
 @cache
-def scorer():
-    return load_champion(MODELS_DIR, "donor_seeker_match")
+def panel():
+    return load_panel(MODELS_DIR)
+
+
+READER, CODEC = FactReader(INDIA_2020), Codec()
+
+
+def columns_of(donor: Mapping[str, Any]) -> Columns:
+    """What an index keeps of one donor."""
+    return READER.columns(READER.decode([CODEC.encode("donor-states", dict(donor))], FRAME.size))
 
 
 def score(request: Mapping[str, Any], at: int, donor: Mapping[str, Any], tier: int, km: float) -> float:
-    """What the champion says of one donor; the features as the project makes them of a donor's state."""
-    given = [donor["last_whole_blood_at"], *(one["given_at"] for one in donor["apheresis"])]
-    last = max((at for at in given if at is not None), default=NEVER_GAVE)
+    """What the champions say of one donor; the features as the project makes them of a donor's state."""
+    behaviour = behaviour_at(columns_of(donor), np.zeros(1, np.int64), at, HalfLives())
+    availability = panel().availability.predict(availability_rows(behaviour, np.array([at])))
+    reliability = panel().reliability.predict(reliability_rows(behaviour))
     rows = match_rows(
         np.array([tier]),
         np.array([km]),
-        np.array([donor["availability_score"]]),
-        np.array([last]),
-        np.array([donor["reliability_score"]]),
-        at=at,
+        np.round(availability, 6),
+        behaviour.since_donation_days,
+        np.round(reliability, 6),
         urgency=URGENCY_LEVEL[request["urgency"]],
         units=request["units_required"],
     )
-    return float(scorer().predict(rows)[0])
+    return float(panel().match.predict(rows)[0])
 
 
 class DonorsAsSeen:

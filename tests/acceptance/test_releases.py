@@ -9,6 +9,7 @@ import time
 import joblib
 import pytest
 
+from features.vectors import FEATURES
 from smartblood.registry.manifest import read_manifest
 from smartblood.registry.writing import artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
@@ -21,21 +22,18 @@ from tests.acceptance.wire import plain
 pytestmark = pytest.mark.broker
 
 MODEL = "donor_seeker_match"
+FIRST, OTHER = read_manifest(MODELS_DIR).entry(MODEL).version, "9.0.0"
 
 
 @pytest.fixture
 def models_dir(tmp_path):
-    """The artefacts, and 2.0.0 beside them: it scores as 1.0.0 does, so that the oracle knows both."""
+    """The artefacts, and another version beside them: it scores as the first does, so that the oracle knows both."""
     folder = shutil.copytree(MODELS_DIR, tmp_path / "models")
     first = read_manifest(folder).entry(MODEL)
     content = joblib.load(io.BytesIO((folder / first.file).read_bytes()))
-    artefact = artefact_bytes(MODEL, "2.0.0", content["trees"], content["calibration"])
-    manifest = (folder / "model_map.json").read_bytes()
-    write(folder, entry_of(MODEL, "2.0.0", artefact, training_data={"ends_at": 0}, metrics={}), artefact, "")
-    text = (folder / "model_map.json").read_text("utf-8").replace(f'"{MODEL}": "2.0.0"', f'"{MODEL}": "1.0.0"')
-    (folder / "model_map.json").write_text(text, "utf-8")
-    assert manifest != text.encode()
-    assert read_manifest(folder).entry(MODEL).version == "1.0.0"
+    artefact = artefact_bytes({**content, "version": OTHER})
+    assert write(folder, entry_of(MODEL, OTHER, artefact, training_data={"ends_at": 0}, metrics={}), artefact, "")
+    assert read_manifest(folder).entry(MODEL).version == FIRST
     return folder
 
 
@@ -49,14 +47,14 @@ def test_a_release_amid_load_and_kills_leaves_no_request_without_its_answer(make
     load.publish_donors()
     load.start()
     time.sleep(2)
-    system.command("models", "release", MODEL, "2.0.0", "--role", "champion")
+    system.command("models", "release", MODEL, OTHER, "--role", "champion")
     matchers[0].kill()
     matchers[0] = system.run("matching", "a")
     time.sleep(2)
     system.await_ready(*matchers)
     nonsense = {"event_id": "00000000-0000-4000-8000-000000000001", "occurred_at": int(time.time() * 1e6)}
-    nonsense |= {"model": MODEL, "version": "3.0.0", "sha256": "0" * 64, "role": "CHAMPION", "share": 0.0}
-    outsider.send("model-released", f"{MODEL}/3.0.0", nonsense).get(timeout=20)
+    nonsense |= {"model": MODEL, "version": "8.0.0", "sha256": "0" * 64, "role": "CHAMPION", "share": 0.0}
+    outsider.send("model-released", f"{MODEL}/8.0.0", nonsense).get(timeout=20)
     assert eventually(lambda: all(metric_of(one, "smartblood_models_refused") for one in matchers), within_s=30)
     time.sleep(1)
     load.stop()
@@ -67,22 +65,21 @@ def test_a_release_amid_load_and_kills_leaves_no_request_without_its_answer(make
     reader.to_the_end()
     assert wrong_topics(outsider, reader.seen) == []
     answers = sorted(reader.seen["matches"], key=lambda one: (one.timestamp_ms, one.partition, one.offset))
-    versions = [only(plain(one.event)["models"])["version"] for one in answers]
-    assert versions[0] == "1.0.0"
-    assert versions[-1] == "2.0.0"
-    assert set(versions) == {"1.0.0", "2.0.0"}
-    shown = "SELECT version FROM model_artifacts WHERE is_active"
-    system.tables().until(shown, lambda version: version == "2.0.0", within_s=30)
-    system.command("models", "release", MODEL, "2.0.0", "--role", "retired")
-    system.tables().until(shown, lambda version: version == "1.0.0", within_s=30)
+    versions = [version_of(plain(one.event)["models"]) for one in answers]
+    assert (versions[0], versions[-1], set(versions)) == (FIRST, OTHER, {FIRST, OTHER})
+    shown = f"SELECT version FROM model_artifacts WHERE is_active AND model_name = '{MODEL}'"
+    system.tables().until(shown, lambda version: version == OTHER, within_s=30)
+    system.command("models", "release", MODEL, OTHER, "--role", "retired")
+    system.tables().until(shown, lambda version: version == FIRST, within_s=30)
     system.stop()
     outsider.close()
     publisher.close()
 
 
-def only(listed):
-    (one,) = listed
-    return one
+def version_of(models):
+    """The version that matched; every other model is named too."""
+    assert sorted(one["model"] for one in models) == sorted(FEATURES)
+    return next(one["version"] for one in models if one["model"] == MODEL)
 
 
 def metric_of(worker, name):

@@ -30,10 +30,12 @@ class Avro:
             assert version.startswith("v")
             self.ids[topic] = max(int(number), self.ids.get(topic, 0))
 
-    def encode(self, topic: str, event: Mapping[str, Any]) -> bytes:
+    def encode(self, topic: str, event: Mapping[str, Any], number: int | None = None) -> bytes:
+        """Encode by the newest schema of a topic, or by the one of this number."""
+        number = self.ids[topic] if number is None else number
         body = io.BytesIO()
-        fastavro.schemaless_writer(body, self.schemas[self.ids[topic]], event)
-        return struct.pack(">bI", 0, self.ids[topic]) + body.getvalue()
+        fastavro.schemaless_writer(body, self.schemas[number], event)
+        return struct.pack(">bI", 0, number) + body.getvalue()
 
     def decode(self, value: bytes) -> dict[str, Any]:
         magic, number = struct.unpack_from(">bI", value)

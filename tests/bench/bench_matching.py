@@ -21,8 +21,8 @@ from features.ranking import ExploringRules
 from features.reach import ReachRules
 from schemas.codec import Codec
 from schemas.records import Record
-from smartblood.registry.loading import load_champion
-from tests.bench.kerala import N_PARTITIONS, donor_records, requests, trained_scorer
+from smartblood.registry.loading import load_panel
+from tests.bench.kerala import N_PARTITIONS, donor_records, requests
 from tests.bench.report import median, print_table
 
 N_DONORS = int(os.environ.get("BENCH_DONORS", "1000000"))
@@ -39,27 +39,25 @@ def donors() -> list[Record]:
 
 
 @pytest.fixture(scope="module")
-def scorer():
-    if (MODELS / "model_map.json").exists():
-        return load_champion(MODELS, "donor_seeker_match")
-    return trained_scorer()
+def panel():
+    return load_panel(MODELS)
 
 
 @pytest.fixture(scope="module")
-def matching(donors, scorer):
-    warm = Matching(Codec(), scorer)
+def matching(donors, panel):
+    warm = Matching(Codec(), panel)
     warm.warm()
-    matching = Matching(Codec(), scorer, timer=time.perf_counter)
+    matching = Matching(Codec(), panel, timer=time.perf_counter)
     matching.follow(donors)
     matching.index.settle()
     return matching
 
 
-def test_index_restore(donors, scorer):
-    Matching(Codec(), scorer).warm()
+def test_index_restore(donors, panel):
+    Matching(Codec(), panel).warm()
     seconds = []
     for _ in range(3):
-        matching = Matching(Codec(), scorer)
+        matching = Matching(Codec(), panel)
         begun_s = time.process_time()
         for first in range(0, len(donors), 10_000):
             assert matching.follow(donors[first : first + 10_000]) == []
@@ -79,14 +77,14 @@ def test_index_restore(donors, scorer):
     )
 
 
-def test_what_the_cut_costs(matching, scorer):
+def test_what_the_cut_costs(matching, panel):
     events = [event for event in requests(400) if event["urgency"] in {"HIGH", "CRITICAL"}]
     asked = [Asked(statement_of(event), event, wave=1, recorded=True, empty_because=None) for event in events]
     lists = []
     for n_scored_min in (256, 10**9):
         rules = ReachRules(n_scored_min=n_scored_min)
         matcher = Matcher(matching.index, reach=rules, exploring=ExploringRules(), timer=time.perf_counter)
-        offers = matcher.match(asked, [scorer] * len(asked)).offers
+        offers = matcher.match(asked, [panel] * len(asked)).offers
         start = offers.start
         lists.append([(offers.row[a:b], offers.score[a:b]) for a, b in itertools.pairwise(start)])
     same = [set(cut[0]) == set(whole[0]) for cut, whole in zip(*lists, strict=True)]

@@ -7,18 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import h3.api.basic_int as h3
-import lightgbm
 import numpy as np
 
 from features.compatibility import GROUPS
 from features.districts import DISTRICTS
 from features.priors import AVAILABILITY, RELIABILITY
-from features.vectors import MATCH_FEATURES
 from producers.simulator.population import draw_groups, places
 from producers.simulator.world import World
 from schemas.codec import Codec
 from schemas.records import Record
-from smartblood.registry.scorer import TreeScorer, scorer_of
 
 DAY_US = 86_400_000_000
 AT = 1_790_000_000_000_000
@@ -79,6 +76,13 @@ def donor_records(n_donors: int, seed: int = 1) -> Iterator[Record]:
                     "reliability_sd": 0.2,
                     "response_time_hours": 0.7,
                     "memory": bytes(60),
+                    "alerts_decayed": 8 * chance[2, i],
+                    "acceptances_decayed": 8 * chance[2, i] * float(availability[i]),
+                    "unanswered_decayed": 2 * chance[2, i],
+                    "promises_decayed": 3 * chance[1, i],
+                    "kept_decayed": 3 * chance[1, i] * float(reliability[i]),
+                    "answer_times_decayed": 4 * chance[2, i],
+                    "log_hours_decayed": -2 * chance[2, i],
                 },
             ),
         )
@@ -112,32 +116,3 @@ def requests(n_requests: int, seed: int = 2) -> Iterator[dict[str, Any]]:
             "clinician_sign_off": False,
             "top_k": 10,
         }
-
-
-def trained_scorer(n_trees: int = 100, n_leaves: int = 15) -> TreeScorer:
-    """A LightGBM of the size that is used, fitted to answers that fall with distance."""
-    rng = np.random.default_rng(3)
-    n = 40_000
-    rows = np.column_stack(
-        [
-            rng.integers(1, 4, n),
-            rng.exponential(8, n),
-            rng.beta(*AVAILABILITY, n),
-            np.where(rng.random(n) < 0.3, np.nan, rng.exponential(200, n)),
-            rng.beta(RELIABILITY.alpha * 5, RELIABILITY.beta * 5, n),
-            rng.integers(1, 5, n),
-            rng.integers(1, 4, n),
-        ]
-    )
-    gives = rng.random(n) < rows[:, 2] * rows[:, 4] * np.exp(-rows[:, 1] / 10)
-    data = lightgbm.Dataset(rows, gives, feature_name=list(MATCH_FEATURES))
-    parameters = {"objective": "binary", "num_leaves": n_leaves, "learning_rate": 0.05, "verbose": -1, "seed": 1}
-    text = lightgbm.train({**parameters, "num_threads": 1}, data, n_trees).model_to_string()
-    content = {
-        "name": "donor_seeker_match",
-        "version": "bench",
-        "features": MATCH_FEATURES,
-        "trees": text,
-        "calibration": {"kind": "beta", "a": 1.0, "b": 1.0, "c": 0.0},
-    }
-    return scorer_of(content, sha256="0" * 64)

@@ -10,6 +10,7 @@ from consumers.driver import Driver
 from consumers.matching.processor import Matching
 from features.vectors import MATCH_FEATURES
 from schemas.codec import Codec
+from tests.fading import panel_of
 from tests.oracle import donors, matches, worlds
 from tests.oracle.worlds import DAY, NOON
 
@@ -52,7 +53,7 @@ def test_lists_follow_from_what_came_of_donors(seed, n_donors):
     histories = {of: worlds.history(rng, of, int(rng.integers(1, 12))) for of in range(1, n_donors + 1)}
     known = [state for of, history in histories.items() if (state := state_of(of, history)) is not None]
     codec = Codec()
-    driver = Driver([DonorState(codec), Matching(codec, NearestScorer())], n_partitions=3)
+    driver = Driver([DonorState(codec), Matching(codec, panel_of(NearestScorer()))], n_partitions=3)
     for donor_id, history in histories.items():
         for topic, event, timestamp_ms in history:
             driver.send(topic, str(donor_id), event, timestamp_ms=timestamp_ms)

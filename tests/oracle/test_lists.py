@@ -9,6 +9,7 @@ from consumers.driver import Driver
 from consumers.matching.processor import Matching
 from features.vectors import MATCH_FEATURES
 from schemas.codec import Codec
+from tests.fading import panel_of
 from tests.oracle import matches, worlds
 from tests.oracle.worlds import DAY, NOON
 
@@ -80,7 +81,7 @@ def departures(seed, n_donors, n_requests):
     """Play a world in three acts, donors changing between them; return what departs from the oracle, and all else."""
     rng = worlds.generator(62, seed)
     centre, spread = PLACES[seed % len(PLACES)]
-    driver = Driver([Matching(Codec(), CoarseScorer())])
+    driver = Driver([Matching(Codec(), panel_of(CoarseScorer()))])
     known, said = {}, {}
     expected, request_of = [], {}
     for act in range(3):

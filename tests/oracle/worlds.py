@@ -9,6 +9,7 @@ from datetime import date
 import numpy as np
 from h3.api import basic_int as h3
 
+from tests.fading import sums_of
 from tests.oracle.rules import DAY, EPOCH, KOLKATA
 
 GROUPS = ["UNKNOWN", "A_POS", "A_NEG", "B_POS", "B_NEG", "AB_POS", "AB_NEG", "O_POS", "O_NEG", "OH_POS", "OH_NEG"]
@@ -35,6 +36,7 @@ def maybe(rng, chance, value):
 def donor_state(rng, donor_id, *, centre=KOCHI, spread=0.2, n_requests=20):
     """A donor about whom anything may be true; mostly registered, askable and of an age to give."""
     aphereses = aphereses_of(rng)
+    availability, reliability = round(float(rng.random()), 1), round(float(rng.random()), 1)
     return {
         "event_id": event_id(rng),
         "occurred_at": NOON - int(rng.integers(0, 400)) * DAY,
@@ -66,14 +68,15 @@ def donor_state(rng, donor_id, *, centre=KOCHI, spread=0.2, n_requests=20):
         ],
         "promises": engagements(rng, n_requests, 2, "promised_at"),
         "asked": engagements(rng, n_requests, 4, "responded_at"),
-        "n_alerts": int(rng.integers(0, 30)),
+        "n_alerts": 0,
         "n_answers": 0,
         "n_promises": 0,
         "n_kept": 0,
-        "availability_score": round(float(rng.random()), 1),
-        "reliability_score": round(float(rng.random()), 1),
+        "availability_score": availability,
+        "reliability_score": reliability,
         "reliability_sd": 0.1,
         "response_time_hours": round(float(rng.uniform(0.2, 20)), 2),
+        **sums_of(availability, reliability),
         "memory": b"",
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,18 +15,23 @@ from smartblood import cli
 from smartblood.registry.loading import load_champion
 from smartblood.settings import MODELS_DIR
 from smartblood.training import elsewhere
-from smartblood.training.examples import Examples
 
 SMALL = ["--donors", "700", "--days", "330", "--alerts-per-donor-year", "14"]
 
 
+class Alerts(NamedTuple):
+    """Of examples, what this looks at."""
+
+    gave: np.ndarray
+    request_id: np.ndarray
+    donor_id: np.ndarray
+    preference: np.ndarray
+
+
 def alerts(n_lists=4, length=6):
     rng, n = np.random.default_rng(3), n_lists * length
-    return Examples(
-        rows=rng.random((n, 7)),
+    return Alerts(
         gave=rng.random(n) < 0.4,
-        at=np.zeros(n, np.int64),
-        required_by=np.zeros(n, np.int64),
         request_id=np.repeat(np.arange(n_lists), length),
         donor_id=np.arange(n),
         preference=rng.integers(0, 2, n).astype(np.int8),
@@ -47,7 +53,7 @@ def test_gain_and_observed_to_expected_are_what_they_say():
     everywhere = np.arange(24)
     mine, other = found.gave[ours].mean(), found.gave[theirs].mean()
     assert elsewhere._gain(found, ours, theirs)(everywhere) == pytest.approx(mine / other - 1)
-    ratios = elsewhere._observed_to_expected(found, np.full(24, 0.5))
+    ratios = elsewhere._observed_to_expected(found.gave, np.full(24, 0.5))
     assert len(ratios) == 10
     assert np.mean([ratio * size for ratio, size in zip(ratios, [3] * 4 + [2] * 6, strict=True)]) * 10 == (
         pytest.approx(found.gave.sum() / 0.5, abs=0.01)
@@ -63,7 +69,10 @@ def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, caps
     assert f"{flat['auc']:.4f}" in said
     assert flat["auc_lower"] <= flat["auc"] <= flat["auc_upper"]
     assert flat["auc_oracle"] > flat["auc"] - 0.05
-    assert {f"observed_to_expected_{n}" for n in range(1, 11)} <= flat.keys()
+    assert {f"{of}observed_to_expected_{n}" for of in ("", "availability_") for n in range(1, 11)} <= flat.keys()
+    assert {"availability_auc_model", "availability_ece_model", "reliability_brier_model_lower"} <= flat.keys()
+    assert flat["response_time_n_within_2_h"] > 0
+    assert "\navailability: " in said
     assert {"gain_over_nearest_first", "gain_over_predecessor_lower", "gave_per_alert", "brier", "ece"} <= flat.keys()
     assert all(isinstance(value, int | float) for value in flat.values())
 

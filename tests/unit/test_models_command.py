@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from features.vectors import FEATURES
+from smartblood.registry.manifest import read_manifest
 from smartblood.settings import MODELS_DIR
 
 
@@ -22,10 +24,11 @@ def models_dir(tmp_path):
 def test_models_list_marks_the_default_and_tells_the_digest(models_dir):
     said = run("models", "list", "--models-dir", str(models_dir))
     assert said.returncode == 0
-    mark, name, version, digest, *_ = said.stdout.split()
-    assert (mark, name) == ("*", "donor_seeker_match")
-    assert (models_dir / name / version / "model.joblib").exists()
-    assert len(digest) == 64
+    lines = [line.split() for line in said.stdout.splitlines()]
+    assert [(mark, name) for mark, name, *_ in lines] == [("*", name) for name in sorted(FEATURES)]
+    for _, name, version, digest, *_ in lines:
+        assert (models_dir / name / version / "model.joblib").exists()
+        assert len(digest) == 64
 
 
 def test_models_verify_says_yes_by_0_no_by_1_and_couldnt_by_3(models_dir):
@@ -74,9 +77,10 @@ def test_what_cannot_be_used_is_not_released(models_dir):
     missing = run("models", "release", "donor_seeker_match", "7.7.7", "--role", "champion")
     assert missing.returncode == 3
     assert "7.7.7" in missing.stderr
-    artefact = next(models_dir.rglob("model.joblib"))
+    version = read_manifest(models_dir).entry("donor_seeker_match").version
+    artefact = models_dir / "donor_seeker_match" / version / "model.joblib"
     artefact.write_bytes(artefact.read_bytes()[:-1])
-    arguments = ["donor_seeker_match", "1.0.0", "--role", "shadow", "--models-dir", str(models_dir)]
+    arguments = ["donor_seeker_match", version, "--role", "shadow", "--models-dir", str(models_dir)]
     broken = run("models", "release", *arguments)
     assert broken.returncode == 3
     assert "has the digest" in broken.stderr

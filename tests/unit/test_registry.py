@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import shutil
+import zlib
 
 import lightgbm
 import numpy as np
@@ -16,11 +17,12 @@ from features.vectors import MATCH_FEATURES
 from smartblood.errors import Fatal
 from smartblood.registry.loading import Finding, load_champion, load_released, load_version, verify
 from smartblood.registry.manifest import read_manifest
-from smartblood.registry.scorer import Calibration
+from smartblood.registry.scorer import Calibration, scorer_of
 from smartblood.registry.trees import UnreadableTreesError, read_trees
-from smartblood.registry.writing import artefact_bytes, entry_of, write
+from smartblood.registry.writing import artefact_bytes, content_of, entry_of, write
 
 NAME = "donor_seeker_match"
+PLAIN = {"kind": "beta", "a": 1.0, "b": 1.0, "c": 0.0}
 BETA = {"kind": "beta", "a": 1.1, "b": 0.9, "c": -0.1}
 
 
@@ -50,8 +52,10 @@ def text():
 def written(tmp_path_factory, text):
     models_dir = tmp_path_factory.mktemp("models")
     for version, seed in (("1.0.0", 0), ("1.1.0", 1)):
-        artefact = artefact_bytes(NAME, version, text if seed == 0 else booster_of(seed=1).model_to_string(), BETA)
-        write(models_dir, entry_of(NAME, version, artefact, training_data={"rows": 4000}, metrics={}), artefact, "# It")
+        trees = text if seed == 0 else booster_of(seed=1).model_to_string()
+        artefact = artefact_bytes(content_of(NAME, version, trees, BETA))
+        entry = entry_of(NAME, version, artefact, training_data={"rows": 4000}, metrics={})
+        write(models_dir, entry, artefact, "# It", as_default=True)
     return models_dir
 
 
@@ -221,7 +225,7 @@ def test_other_features_are_refused(models_dir):
 
 def test_features_of_the_artefact_itself_are_looked_at_too(models_dir, text):
     foreign = text.replace("distance_km", "distance_miles")
-    artefact = artefact_bytes(NAME, "2.0.0", foreign, BETA)
+    artefact = artefact_bytes(content_of(NAME, "2.0.0", foreign, BETA))
     write(models_dir, entry_of(NAME, "2.0.0", artefact, training_data={}, metrics={}), artefact, "")
     assert "distance_miles" in refusal(models_dir, "2.0.0")
 
@@ -261,11 +265,54 @@ def test_a_stray_artefact_and_an_unlisted_default_are_found(models_dir):
     assert found == {"stray.joblib", f"{NAME} 7"}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x00garbage",
+        zlib.compress(pickle.dumps({"name": NAME}))[:-3],
+        artefact_bytes(
+            {"name": NAME, "version": "1.0.0", "features": list(MATCH_FEATURES), "trees": "", "calibration": 7}
+        ),
+    ],
+    ids=["empty", "garbage", "cut", "no calibration"],
+)
+def test_what_has_its_digest_and_is_no_model_is_refused_and_raises_nothing_else(models_dir, content):
+    (models_dir / NAME / "1.0.0/model.joblib").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    change_manifest(models_dir, lambda data: data["models"][0].update(sha256=digest))
+    assert "holds no model" in refusal(models_dir, "1.0.0")
+    with pytest.raises(ModelRefusedError):
+        load_released(models_dir, NAME, "1.0.0", digest)
+
+
+def test_what_is_written_is_the_default_only_where_that_is_wanted_or_there_is_none(models_dir, text):
+    artefact = artefact_bytes(content_of(NAME, "3.0.0", text, BETA))
+    entry = entry_of(NAME, "3.0.0", artefact, training_data={}, metrics={})
+    assert write(models_dir, entry, artefact, "")
+    assert read_manifest(models_dir).defaults[NAME] == "1.1.0"
+    assert write(models_dir.parent / "new", entry, artefact, "")
+    assert read_manifest(models_dir.parent / "new").defaults[NAME] == "3.0.0"
+
+
+def test_trees_that_refine_a_feature_add_to_its_logit(text):
+    plain, refining = (
+        scorer_of(content_of(NAME, "1", text, PLAIN, start), sha256="") for start in (None, "distance_km")
+    )
+    rows = np.random.default_rng(0).random((50, 7))
+    logit = lambda p: np.log(p / (1 - p))  # noqa: E731
+    assert logit(refining.predict(rows)) == pytest.approx(logit(plain.predict(rows)) + logit(rows[:, 1]), abs=1e-9)
+    ends = np.tile([0.0, 1.0], 25)
+    assert np.isfinite(refining.predict(np.column_stack([rows[:, 0], ends, rows[:, 2:]]))).all()
+    with pytest.raises(UnreadableTreesError, match="none of its features"):
+        scorer_of(content_of(NAME, "1", text, PLAIN, "shoe_size"), sha256="")
+
+
 def test_an_artefact_is_never_changed(models_dir, text):
-    artefact = artefact_bytes(NAME, "1.0.0", text, BETA)
+    artefact = artefact_bytes(content_of(NAME, "1.0.0", text, BETA))
     entry = entry_of(NAME, "1.0.0", artefact, training_data={}, metrics={})
     assert not write(models_dir, entry, artefact, "")
-    other = artefact_bytes(NAME, "1.0.0", text, {**BETA, "c": 0.0})
+    other = artefact_bytes(content_of(NAME, "1.0.0", text, {**BETA, "c": 0.0}))
     with pytest.raises(Fatal, match="give another --version"):
         write(models_dir, entry_of(NAME, "1.0.0", other, training_data={}, metrics={}), other, "")
 

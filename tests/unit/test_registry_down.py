@@ -11,7 +11,7 @@ from smartblood.errors import Retryable
 from smartblood.kafka.batches import look_at
 from smartblood.kafka.halving import answer
 from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, HttpRegistry, codec_of
-from smartblood.registry.loading import load_champion
+from smartblood.registry.loading import load_panel
 from smartblood.settings import Settings, load
 from tests.registry_double import Double
 from tests.unit.donor_state.histories import DONOR, START, profile
@@ -52,5 +52,5 @@ def test_a_record_is_neither_refused_nor_answered_until_the_registry_answers(dou
 def test_workers_are_made_while_the_registry_is_down(double) -> None:
     double.stop()
     DonorState(codec_of(load(schema_registry_url=double.url), patience_s=LOOP_PATIENCE_S))
-    scorer = load_champion(Settings().models_dir, "donor_seeker_match")
-    Matching(codec_of(load(schema_registry_url=double.url), patience_s=LOOP_PATIENCE_S), scorer).warm()
+    panel = load_panel(Settings().models_dir)
+    Matching(codec_of(load(schema_registry_url=double.url), patience_s=LOOP_PATIENCE_S), panel).warm()

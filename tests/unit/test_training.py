@@ -7,24 +7,30 @@ import h3.api.basic_int as h3
 import numpy as np
 import pytest
 
-from features.vectors import MATCH_FEATURES
+from features.vectors import AVAILABILITY, FEATURES, MATCH, RELIABILITY, RESPONSE_TIME
 from producers.simulator import Published, World, simulate
 from producers.simulator.population import Hidden
-from smartblood.registry.loading import load_champion, verify
+from smartblood.registry.loading import load_champion, load_panel, verify
 from smartblood.registry.manifest import read_manifest
 from smartblood.registry.scorer import Calibration
 from smartblood.registry.writing import write
 from smartblood.settings import MODELS_DIR
 from smartblood.training import examples as examples_module
-from smartblood.training.donor_seeker_match import NAME, PARAMETERS, train
-from smartblood.training.examples import examples_of
+from smartblood.training.examples import BROKEN, KEPT, NEVER, NOT_KNOWN, examples_of
 from smartblood.training.fitting import fit_beta, fit_calibration, fit_isotonic
 from smartblood.training.judging import auc, brier, calibration_error, log_loss, ndcg, with_interval
+from smartblood.training.panel import train
+from smartblood.training.recipes import PARAMETERS
+from smartblood.training.views import availability_view, chances_view, match_view, reliability_view, waiting_view
+from tests.fading import panel_of
+from tests.unit.matching.world import PlainScorer
 
 DAY_US = 86_400_000_000
 END = 1_764_000_000_000_000
 LATITUDE, LONGITUDE = 9.98, 76.29
-SMALL = World(n_donors=700, history_days=330, alerts_per_donor_year=14.0)
+SMALL = World(
+    n_donors=700, history_days=330, alerts_per_donor_year=14.0, keen_share=0.8
+)  # whoever says yes teaches most
 
 
 @pytest.fixture(scope="module")
@@ -97,16 +103,42 @@ def gave(number, at, request_id=None, outcome="COMPLETED"):
     return event("donation-recorded", number, at, donor_id=1, request_id=request_id, **fields)
 
 
-def row_after(cell, *before, request_changes=None, profile_changes=None):
-    """What the model sees of a donor who is alerted at END, after the events ``before``."""
+RATES = (
+    "donor_availability",
+    "reliability_score",
+    "response_rate",
+    "completion_rate",
+    "cancellation_rate",
+    "kept_rate",
+)
+OWN_RECORD = panel_of(PlainScorer())
+
+
+def rows_of(examples):
+    """What each model sees of the last alert, the match hearing the donor's own record."""
+    last = examples.take(np.array([examples.at.size - 1]))
+    views = {
+        MATCH: match_view(last, OWN_RECORD.availability, OWN_RECORD.reliability).rows,
+        AVAILABILITY: availability_view(last),
+        RELIABILITY: reliability_view(last),
+        RESPONSE_TIME: chances_view(last)[:1],
+    }
+    return {model: dict(zip(FEATURES[model], rows[0].tolist(), strict=True)) for model, rows in views.items()}
+
+
+def rows_after(cell, *before, request_changes=None, profile_changes=None, at=END):
+    """What the models see of a donor who is alerted at ``at``, after the events ``before``."""
     lines = [
         event("donor-registered", 1, END - 350 * DAY_US, **profile(cell, **(profile_changes or {}))),
         *before,
         event("blood-request-created", 90, END, **request(**(request_changes or {}))),
-        responded(91, END, "NOTIFIED", 5),
+        responded(91, at, "NOTIFIED", 5),
     ]
-    [row] = examples_of(lines).rows
-    return dict(zip(MATCH_FEATURES, row.tolist(), strict=True))
+    return rows_of(examples_of(lines))
+
+
+def row_after(*arguments, **more):
+    return rows_after(*arguments, **more)[MATCH]
 
 
 def alert(first, ago_days, *responses):
@@ -115,26 +147,106 @@ def alert(first, ago_days, *responses):
     return [responded(first + n, at + n * 600_000_000, response, 100 + first) for n, response in enumerate(told)]
 
 
+KEPT_ONE = [*alert(30, 40, "ACCEPTED"), gave(40, END - 39 * DAY_US, 130, "NO_SHOW")]
 MOVES = {
-    "blood_group_compatibility": {"request_changes": {"blood_group": "A_POS"}},
-    "distance_km": {},
-    "donor_availability": {"before": alert(10, 40, "EXPIRED")},
-    "last_donation_days": {"before": [gave(20, END - 120 * DAY_US)]},
-    "reliability_score": {"before": [*alert(30, 40, "ACCEPTED"), gave(40, END - 39 * DAY_US, 130, "NO_SHOW")]},
-    "urgency_level": {"request_changes": {"urgency": "CRITICAL"}},
-    "units_required": {"request_changes": {"units_required": 4}},
+    (MATCH, "blood_group_compatibility"): {"request_changes": {"blood_group": "A_POS"}},
+    (MATCH, "distance_km"): {"elsewhere": True},
+    (MATCH, "donor_availability"): {"before": alert(10, 40, "EXPIRED")},
+    (MATCH, "last_donation_days"): {"before": [gave(20, END - 120 * DAY_US)]},
+    (MATCH, "reliability_score"): {"before": KEPT_ONE},
+    (MATCH, "urgency_level"): {"request_changes": {"urgency": "CRITICAL"}},
+    (MATCH, "units_required"): {"request_changes": {"units_required": 4}},
+    (AVAILABILITY, "time_since_last_donation"): {"before": [gave(20, END - 120 * DAY_US)]},
+    (AVAILABILITY, "total_donations"): {"before": [gave(20, END - 120 * DAY_US)]},
+    (AVAILABILITY, "response_rate"): {"before": alert(10, 40, "ACCEPTED")},
+    (AVAILABILITY, "day_of_week"): {"at": END + DAY_US},
+    (AVAILABILITY, "hour_of_day"): {"at": END + 3 * 3_600_000_000},
+    (AVAILABILITY, "is_weekend"): {"at": END + 5 * DAY_US},
+    (AVAILABILITY, "is_business_hours"): {"at": END + 12 * 3_600_000_000},
+    (AVAILABILITY, "unanswered_alerts"): {"before": alert(10, 40, "EXPIRED")},
+    (AVAILABILITY, "alerts_seen"): {"before": alert(10, 40, "DECLINED")},
+    (AVAILABILITY, "tenure_days"): {"profile_changes": {"joined_at": END - 90 * DAY_US}},
+    (RELIABILITY, "total_donations"): {"before": [gave(20, END - 120 * DAY_US)]},
+    (RELIABILITY, "completion_rate"): {"before": [gave(20, END - 120 * DAY_US)]},
+    (RELIABILITY, "cancellation_rate"): {"before": [gave(20, END - 120 * DAY_US, outcome="CANCELLED")]},
+    (RELIABILITY, "average_response_time"): {"before": alert(10, 40, "DECLINED")},
+    (RELIABILITY, "tenure_days"): {"profile_changes": {"joined_at": END - 90 * DAY_US}},
+    (RELIABILITY, "kept_rate"): {"before": KEPT_ONE},
+    (RELIABILITY, "promises_seen"): {"before": KEPT_ONE},
+    (RESPONSE_TIME, "distance_km"): {"elsewhere": True},
+    (RESPONSE_TIME, "donor_age"): {"profile_changes": {"born_on": 8_000}},
+    (RESPONSE_TIME, "past_response_times"): {"before": alert(10, 40, "DECLINED")},
+    (RESPONSE_TIME, "urgency_level"): {"request_changes": {"urgency": "CRITICAL"}},
+    (RESPONSE_TIME, "time_of_day"): {"at": END + 3 * 3_600_000_000},
+    (RESPONSE_TIME, "is_weekend"): {"at": END + 5 * DAY_US},
 }
 
 
-@pytest.mark.parametrize("feature", MATCH_FEATURES)
-def test_an_event_moves_each_feature(cells, feature):
-    home, elsewhere = cells
-    still = row_after(home)
-    how = dict(MOVES[feature])
-    moved = row_after(elsewhere if feature == "distance_km" else home, *how.pop("before", ()), **how)
+def test_every_feature_that_is_made_of_events_is_among_the_moved():
+    made = {(model, name) for model, names in FEATURES.items() for name in names}
+    assert made - MOVES.keys() == {(RESPONSE_TIME, "waited_minutes")}
+
+
+@pytest.mark.parametrize(("model", "feature"), MOVES, ids=lambda one: one)
+def test_an_event_moves_each_feature(cells, model, feature):
+    how = dict(MOVES[model, feature])
+    still = rows_after(cells[0])[model]
+    moved = rows_after(cells[how.pop("elsewhere", False)], *how.pop("before", ()), **how)[model]
     assert moved[feature] != still[feature]
-    answered = {"donor_availability"} if feature == "reliability_score" else set()
-    assert {name for name in MATCH_FEATURES if moved[name] != still[name]} == {feature} | answered
+    if model == MATCH:
+        answered = {"donor_availability"} if feature == "reliability_score" else set()
+        assert {name for name in FEATURES[MATCH] if moved[name] != still[name]} == {feature} | answered
+
+
+def test_no_feature_changes_when_later_events_are_taken_away(cells):
+    before = [*KEPT_ONE, gave(20, END - 120 * DAY_US), *alert(10, 60, "EXPIRED")]
+    later = [responded(92, END + 1, "ACCEPTED", 5), gave(93, END + DAY_US // 12, 5), gave(94, END + 9 * DAY_US)]
+    head = [event("donor-registered", 1, END - 350 * DAY_US, **profile(cells[0])), *before]
+    asked = [event("blood-request-created", 90, END, **request()), responded(91, END, "NOTIFIED", 5)]
+    assert repr(rows_of(examples_of([*head, *asked, *later]))) == repr(rows_of(examples_of([*head, *asked])))
+
+
+def outcome_of(cells, *after):
+    lines = [
+        event("donor-registered", 1, END - 350 * DAY_US, **profile(cells[0])),
+        event("blood-request-created", 90, END, **request()),
+        responded(91, END, "NOTIFIED", 5),
+        *after,
+        gave(99, END + 3 * DAY_US),
+    ]
+    return examples_of(lines)
+
+
+@pytest.mark.parametrize(
+    ("after", "accepted", "answered_us", "watched_us", "kept"),
+    [
+        ([], False, NEVER, 3 * DAY_US, NOT_KNOWN),
+        ([responded(92, END + 60, "EXPIRED", 5)], False, NEVER, 60, NOT_KNOWN),
+        ([responded(92, END + 60, "DECLINED", 5)], False, 60, 60, NOT_KNOWN),
+        ([responded(92, END + 60, "ACCEPTED", 5)], True, 60, 60, NOT_KNOWN),
+        ([responded(92, END + 60, "ACCEPTED", 5), gave(93, END + 90, 5)], True, 60, 60, KEPT),
+        ([responded(92, END + 60, "ACCEPTED", 5), gave(93, END + 90, 5, "DEFERRED")], True, 60, 60, KEPT),
+        ([responded(92, END + 60, "ACCEPTED", 5), gave(93, END + 90, 5, "CANCELLED")], True, 60, 60, BROKEN),
+        ([responded(92, END + 60, "OPENED", 5), responded(93, END + 90, "ARRIVED", 5)], True, 90, 90, KEPT),
+    ],
+)
+def test_what_came_of_an_alert(cells, after, accepted, answered_us, watched_us, kept):
+    told = outcome_of(cells, *after)
+    found = (told.accepted[0], told.answered_us[0], told.watched_us[0], told.kept[0])
+    assert found == (accepted, answered_us, watched_us, kept)
+    assert told.life_us[0] == DAY_US
+
+
+def test_stretches_that_were_waited_through_count_and_those_cut_short_do_not(cells):
+    minute = 60_000_000
+    answered = waiting_view(outcome_of(cells, responded(92, END + 12 * minute, "DECLINED", 5)))
+    assert answered.rows[:, -1].tolist() == [0.0, 5.0, 10.0]
+    assert answered.answered.tolist() == [False, False, True]
+    expired = waiting_view(outcome_of(cells, responded(92, END + 17 * minute, "EXPIRED", 5)))
+    assert expired.rows[:, -1].tolist() == [0.0, 5.0, 10.0]
+    assert not expired.answered.any()
+    silent = waiting_view(outcome_of(cells))
+    assert silent.rows[-1, -1] == 480.0  # until the request's own end, a day later
 
 
 def test_features_are_as_of_the_alert_and_the_alert_itself_isnt_in_them(cells):
@@ -148,7 +260,7 @@ def test_features_are_as_of_the_alert_and_the_alert_itself_isnt_in_them(cells):
         gave(93, END + DAY_US // 12, 5),
     ]
     told = examples_of(lines)
-    assert dict(zip(MATCH_FEATURES, told.rows[0].tolist(), strict=True)) == row_after(cells[0])
+    assert rows_of(told)[MATCH] == row_after(cells[0])
     assert told.gave.tolist() == [True]
 
 
@@ -177,26 +289,34 @@ def test_what_is_hidden_is_not_even_named_where_features_are_made():
 
 def test_training_twice_gives_the_same_bytes(small, tmp_path):
     again = train(SMALL, 3, END, "1.0.0")
-    assert again.artefact == small.artefact
-    assert again.entry == small.entry
-    assert again.card == small.card
-    assert write(tmp_path, small.entry, small.artefact, small.card)
-    assert not write(tmp_path, again.entry, again.artefact, again.card)
-    assert [finding.problem for finding in verify(tmp_path)] == [None]
+    assert list(again) == list(small)
+    assert sorted(again) == sorted(FEATURES)
+    for name, one in again.items():
+        assert one == small[name]
+        assert write(tmp_path, one.entry, one.artefact, one.card)
+        assert not write(tmp_path, one.entry, one.artefact, one.card)
+    assert [finding.problem for finding in verify(tmp_path)] == [None] * 4
+    assert sum(len(one.artefact) for one in again.values()) < 10 * 2**20
 
 
-def test_nearer_more_available_more_reliable_better_matched_is_never_worse(small, tmp_path):
-    write(tmp_path, small.entry, small.artefact, small.card)
-    scorer = load_champion(tmp_path, NAME)
-    rng = np.random.default_rng(0)
-    rows = np.column_stack([rng.integers(1, 4, 500), *rng.random((4, 500)), *rng.integers(1, 5, (2, 500))])
-    rows[:, [1, 3]] *= [50, 900]
-    for column, direction in enumerate(PARAMETERS["monotone_constraints"]):
-        better = rows.copy()
-        better[:, column] = np.sort(rng.permutation(rows[:, column]))
-        order = np.argsort(better[:, column])
+def test_one_model_trained_by_itself_is_the_same(small):
+    assert train(SMALL, 3, END, "1.0.0", names=[RELIABILITY]) == {RELIABILITY: small[RELIABILITY]}
+    assert train(SMALL, 3, END, "1.0.0", names=[MATCH]) == {MATCH: small[MATCH]}
+
+
+@pytest.mark.parametrize("name", [MATCH, AVAILABILITY, RELIABILITY])
+def test_what_speaks_for_a_donor_is_never_to_their_harm(small, tmp_path, name):
+    write(tmp_path, small[name].entry, small[name].artefact, small[name].card)
+    scorer = load_champion(tmp_path, name)
+    rng, width = np.random.default_rng(0), len(FEATURES[name])
+    rows = rng.random((500, width)) * np.where(
+        [one in RATES or one.endswith("ion_rate") for one in FEATURES[name]], 1, 50
+    )
+    directions = PARAMETERS[name]["monotone_constraints"]
+    assert any(directions)
+    for column, direction in enumerate(directions):
         same = np.repeat(rows[:1], 500, axis=0)
-        same[:, column] = better[order, column]
+        same[:, column] = np.sort(rows[:, column])
         assert (np.diff(scorer.predict(same)) * direction >= -1e-12).all()
 
 
@@ -247,21 +367,39 @@ def test_an_interval_holds_its_value_and_narrows_with_more_requests():
     assert narrow.upper - narrow.lower < (wide.upper - wide.lower) / 2
 
 
-def test_the_released_artefact_is_whole_small_and_better_than_what_was_before():
+@pytest.mark.parametrize("name", FEATURES)
+def test_the_released_artefact_is_whole_and_small_and_has_a_card(name):
     assert [finding for finding in verify(MODELS_DIR) if finding.problem] == []
-    entry = read_manifest(MODELS_DIR).entry(NAME)
+    entry = read_manifest(MODELS_DIR).entry(name)
     assert (MODELS_DIR / entry.file).stat().st_size < 500_000
-    metrics = entry.metrics
-    assert metrics["auc_model"][1] > max(metrics["auc_nearest_first"][2], metrics["auc_predecessor"][2])
-    assert metrics["auc_model"][0] < metrics["auc_oracle"][0]
-    assert metrics["ece_model"][0] <= 0.02
-    assert (MODELS_DIR / entry.file).with_name("card.md").read_text("utf-8").startswith(f"# {NAME} {entry.version}")
+    card = (MODELS_DIR / entry.file).with_name("card.md").read_text("utf-8")
+    assert card.startswith(f"# {name} {entry.version}")
+    assert entry.sha256 in card
 
 
-def test_the_released_model_ranks_in_a_world_that_it_has_not_seen():
+def test_the_released_models_are_better_than_what_was_before():
+    of = {name: read_manifest(MODELS_DIR).entry(name).metrics for name in FEATURES}
+    match, availability = of[MATCH], of[AVAILABILITY]
+    assert match["auc_model"][1] > max(match["auc_nearest_first"][2], match["auc_predecessor"][0])
+    assert match["auc_model"][0] < match["auc_oracle"][0]
+    assert availability["log_loss_model"][0] < availability["log_loss_own_record"][0]
+    assert max(match["ece_model"][0], availability["ece_model"][0]) <= 0.02
+
+
+def test_the_match_says_whom_it_has_heard():
+    entry = read_manifest(MODELS_DIR).entry(MATCH)
+    heard = {name: read_manifest(MODELS_DIR).entry(name).sha256 for name in (AVAILABILITY, RELIABILITY)}
+    assert entry.training_data["hears"] == heard
+
+
+def test_the_released_models_rank_in_a_world_that_they_have_not_seen():
     history = simulate(World(n_donors=800, history_days=400, alerts_per_donor_year=8.0), 99, END)
     fresh = examples_of(history.events(with_requests=True))
     fresh = fresh.take(fresh.at > history.start + 200 * DAY_US)
-    scores = load_champion(MODELS_DIR, NAME).predict(fresh.rows)
-    assert auc(fresh.gave, scores) > auc(fresh.gave, -fresh.rows[:, 1]) + 0.05
+    panel = load_panel(MODELS_DIR)
+    scores = panel.match.predict(match_view(fresh, panel.availability, panel.reliability).rows)
+    assert auc(fresh.gave, scores) > auc(fresh.gave, -fresh.distance_km) + 0.05
     assert calibration_error(fresh.gave, scores) < 0.03
+    says_yes = panel.availability.predict(availability_view(fresh))
+    assert auc(fresh.accepted, says_yes) > 0.65
+    assert calibration_error(fresh.accepted, says_yes) < 0.05

@@ -126,7 +126,7 @@ def test_the_cut_keeps_the_best_whatever_the_order_of_rows():
             kept = [d for d in members if d in cuts[0]]
             assert len(kept) == min(7, len(members))
             least = min((worth[d] for d in kept), default=0)
-            assert all(worth[d] <= least + 1e-12 for d in members if d not in cuts[0])
+            assert all(worth[d] <= least + 1e-6 for d in members if d not in cuts[0])  # in single precision
 
 
 @settings(max_examples=40, deadline=None)
@@ -208,10 +208,12 @@ def test_columns_hold_what_the_states_say():
         assert bool(columns.flags[row] & CONTACTABLE) == one["contactable"]
         assert bool(columns.flags[row] & APHERESIS_WILLING) == one["apheresis_willing"]
         assert columns.away_until[row] == (-(2**31) if one["away_until"] is None else one["away_until"])
-        assert columns.availability[row] == one["availability_score"]
-        assert columns.reliability[row] == one["reliability_score"]
-        assert columns.response_time_hours[row] == one["response_time_hours"]
-        assert columns.n_alerts[row] == one["n_alerts"]
+        assert columns.worth[row] == pytest.approx(one["availability_score"] * one["reliability_score"], abs=1e-6)
+        for name in ("alerts", "acceptances", "promises", "kept"):
+            assert getattr(columns, name)[row] == np.float32(one[f"{name}_decayed"])
+        assert columns.as_of[row] == one["occurred_at"] // 60_000_000
+        assert columns.joined_on[row] == one["joined_at"] // DAY_US
+        assert columns.born_on[row] == one["born_on"]
 
 
 def test_a_long_tail_is_merged_in_and_a_short_one_is_not():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from features.scoring import ModelRefusedError
-from features.vectors import MATCH_FEATURES
+from features.vectors import AVAILABILITY, FEATURES, MATCH_FEATURES, RELIABILITY, RESPONSE_TIME
 from schemas.codec import Codec
+from tests.fading import Column
 from tests.unit.matching.world import AT, PlainScorer, World, again, cell_north_of, donors_of, id_of, request, state
 
 KOCHI = (9.9816, 76.2999)
@@ -29,11 +30,26 @@ class WiderScorer(FarScorer):
     features = (*MATCH_FEATURES, "shoe_size")
 
 
+class Constant(Column):
+    """Says the same of everybody."""
+
+    def __init__(self, name: str, says: float) -> None:
+        super().__init__(name, says)
+        self.version, self.sha256 = "2", "2" * 64
+
+
+OTHERS = {
+    AVAILABILITY: Constant(AVAILABILITY, 0.75),
+    RELIABILITY: Constant(RELIABILITY, 0.5),
+    RESPONSE_TIME: Constant(RESPONSE_TIME, 1.0),
+}
 SCORERS = {"2": FarScorer("2"), "3": FarScorer("3"), "9": WiderScorer("9")}
 
 
 def load(release):
-    if release.version not in SCORERS:
+    if release.model in OTHERS:
+        return OTHERS[release.model]
+    if release.version not in SCORERS or release.sha256 != SCORERS[release.version].sha256:
         reason = "its file isn't there"
         raise ModelRefusedError(reason)
     return SCORERS[release.version]
@@ -47,14 +63,14 @@ def donors(n=4):
     return [state(donor_id, h3_cell=cell_north_of(KOCHI, donor_id)) for donor_id in range(1, n + 1)]
 
 
-def release(of: World, version: str, role: str, *, share=0.0, model="donor_seeker_match", event_id=None):
+def release(of: World, version: str, role: str, *, share=0.0, model="donor_seeker_match", event_id=None, sha256=None):
     release.n += 1
     event = {
         "event_id": event_id or id_of(f"release {release.n}"),
         "occurred_at": AT,
         "model": model,
         "version": version,
-        "sha256": version * 64,
+        "sha256": version * 64 if sha256 is None else sha256,
         "role": role,
         "share": share,
     }
@@ -64,9 +80,10 @@ def release(of: World, version: str, role: str, *, share=0.0, model="donor_seeke
 release.n = 0
 
 
-def version_of(answer):
-    (model,) = answer["models"]
-    return model["version"]
+def version_of(answer, model="donor_seeker_match"):
+    assert [one["model"] for one in answer["models"]] == list(FEATURES)
+    (version,) = [one["version"] for one in answer["models"] if one["model"] == model]
+    return version
 
 
 def test_a_champion_answers_from_the_next_batch_on_and_names_itself():
@@ -75,10 +92,11 @@ def test_a_champion_answers_from_the_next_batch_on_and_names_itself():
     assert (version_of(first), donors_of(first)) == ("test-1", [1, 2, 3, 4])
     release(one, "2", "CHAMPION")
     second = one.answer(request(2))
-    assert second["models"] == [{"model": "donor_seeker_match", "version": "2", "sha256": "2" * 64}]
+    assert second["models"][0] == {"model": "donor_seeker_match", "version": "2", "sha256": "2" * 64}
     assert donors_of(second) == [4, 3, 2, 1]
     assert [(one.name, one.version, role) for one, role in one.matching.models.in_use()] == [
-        ("donor_seeker_match", "2", "champion")
+        ("donor_seeker_match", "2", "champion"),
+        *((name, "test-1", "champion") for name in list(FEATURES)[1:]),
     ]
 
 
@@ -115,10 +133,10 @@ def test_a_version_that_cannot_be_used_leaves_the_one_before(version):
     release(one, "2", "CHAMPION")
     one.answer(request(1))
     release(one, version, "CHAMPION")
-    release(one, version, "SHADOW", model="donor_availability")
+    release(one, version, "SHADOW", model="demand_forecast")
     assert version_of(one.answer(request(2))) == "2"
     assert version_of(one.answer(request(3))) == "2"
-    assert list(one.matching.models.refused) == [version]
+    assert list(one.matching.models.refused) == [("donor_seeker_match", version)]
     (alarm,) = one.matching.alarms
     assert f"donor_seeker_match {version} is refused" in alarm
     release(one, version, "RETIRED")
@@ -184,7 +202,7 @@ def test_every_version_that_scored_is_logged():
     release(one, "2", "CHALLENGER", share=1.0)
     release(one, "3", "SHADOW")
     one.answer(request())
-    logged = one.driver.events("prediction-logged")
+    logged = [run for run in one.driver.events("prediction-logged") if run["model"] == "donor_seeker_match"]
     assert {(run["model"], run["version"], run["n_rows"]) for run in logged} == {
         ("donor_seeker_match", "2", 4),
         ("donor_seeker_match", "3", 4),
@@ -200,3 +218,70 @@ def test_an_empty_answer_names_who_would_have_scored():
     late = one.answer(again(first, occurred_at=first["required_by"] + 1))
     assert late["empty_because"]
     assert version_of(late) == "2"
+
+
+def test_each_model_has_champions_of_its_own_and_the_match_hears_them():
+    one = world()
+    for name in OTHERS:
+        release(one, "2", "CHAMPION", model=name)
+    answer = one.answer(request())
+    assert [version_of(answer, name) for name in FEATURES] == ["test-1", "2", "2", "2"]
+    for match in answer["matches"]:
+        assert (match["availability_score"], match["reliability_score"]) == (0.75, 0.5)
+        assert (match["features"][2], match["features"][4]) == (0.75, 0.5)
+        assert match["response_time_hours"] == round(2.5 / 60, 4)  # all answer in the first five minutes
+
+
+def test_shadows_of_every_model_say_what_they_think():
+    one = world()
+    for name in OTHERS:
+        release(one, "2", "SHADOW", model=name)
+    answer = one.answer(request())
+    assert [version_of(answer, name) for name in FEATURES] == ["test-1"] * 4
+    for match in answer["matches"]:
+        assert {shadow["model"]: shadow["score"] for shadow in match["shadow_scores"]} == {
+            AVAILABILITY: 0.75,
+            RELIABILITY: 0.5,
+            RESPONSE_TIME: round(2.5 / 60, 4),
+        }
+
+
+def test_challengers_of_two_models_are_drawn_apart():
+    one = world()
+    release(one, "2", "CHALLENGER", share=0.5)
+    release(one, "2", "CHALLENGER", share=0.5, model=AVAILABILITY)
+    one.driver.run()
+    panels = [one.matching.models.answering(n) for n in range(1_000)]
+    both = [(panel.match.version == "2", panel.availability.version == "2") for panel in panels]
+    for pair in ((False, False), (False, True), (True, False), (True, True)):
+        assert both.count(pair) == pytest.approx(250, abs=60)
+
+
+def test_a_release_with_a_wrong_digest_takes_nothing_from_the_version_that_serves():
+    one = world()
+    release(one, "2", "CHAMPION")
+    release(one, "3", "CHAMPION")
+    for n, role in enumerate(("CHAMPION", "SHADOW"), 1):
+        release(one, "3", role, sha256="f" * 64)
+        assert version_of(one.answer(request(n))) == "3"
+    release(one, "3", "RETIRED", sha256="")
+    assert version_of(one.answer(request(9))) == "2"
+    assert one.matching.models.refused == {}
+
+
+def test_what_is_released_takes_effect_though_nobody_asks():
+    one = world()
+    release(one, "2", "CHAMPION")
+    release(one, "7", "CHAMPION")
+    one.driver.run()
+    assert one.matching.models.champions.match.version == "2"
+    assert list(one.matching.models.refused) == [("donor_seeker_match", "7")]
+    assert len(one.matching.alarms) == 1
+
+
+def test_the_default_that_is_released_too_is_one_version_and_logged_once():
+    one = world()
+    release(one, "test-1", "SHADOW", sha256="0" * 64)
+    one.answer(request())
+    logged = [run for run in one.driver.events("prediction-logged") if run["model"] == "donor_seeker_match"]
+    assert [(run["version"], run["n_rows"]) for run in logged] == [("test-1", 8)]

@@ -5,6 +5,9 @@ import datetime as dt
 import numpy as np
 import pytest
 
+from features.priors import AVAILABILITY, RELIABILITY
+from features.response_time import BOUNDS_MINUTES
+from features.vectors import FEATURES
 from tests.unit.matching.world import (
     AT,
     DAY_US,
@@ -43,7 +46,9 @@ TODAY = (AT + 19_800_000_000) // DAY_US
         ("erased", {"erased_at": AT - DAY_US, "registered_at": None}),
         ("never registered", {"registered_at": None}),
         ("cell of another resolution", {"h3_cell": 5}),
-        ("a score that is none", {"availability_score": float("nan")}),
+        ("endless alerts", {"alerts_decayed": float("inf")}),
+        ("more acceptances than alerts", {"alerts_decayed": 2.0, "acceptances_decayed": 2.1}),
+        ("fewer promises than none", {"promises_decayed": -1.0, "kept_decayed": -2.0}),
     ],
 )
 def test_a_donor_who_may_not_be_asked_is_in_no_list(why, changes):
@@ -186,7 +191,14 @@ def test_a_match_says_what_it_is_made_of():
     world = World(donor)
     answer = world.answer(request())
     (match,) = answer["matches"]
-    assert match["features"] == [3.0, match["distance_km"], 0.3, 202.0, 0.5, 3.0, 2.0]
+    left = 0.5 ** (30 / 365)  # of what was known 30 days ago
+    rate = (AVAILABILITY.alpha + 4 * left) / (AVAILABILITY.trials + 6 * left)
+    assert (match["availability_score"], match["reliability_score"]) == (round(rate, 6), round(RELIABILITY.mean, 6))
+    seen = match["availability_score"], match["reliability_score"]
+    assert match["features"] == [3.0, match["distance_km"], seen[0], 202.0, seen[1], 3.0, 2.0]
+    answered = 1 - 0.75 ** np.arange(13)  # a quarter of those who wait, in each stretch of time
+    hours = np.interp(answered[-1] / 2, answered, np.array(BOUNDS_MINUTES) / 60)
+    assert match["response_time_hours"] == pytest.approx(hours, abs=1e-4)
     assert match["features"] == world.scorer.calls[0][0].tolist()
     assert match["match_score"] == round(float(world.scorer.predict(np.array([match["features"]]))[0]), 6)
     assert match["distance_km"] == round(match["distance_km"], 2)
@@ -200,7 +212,7 @@ def test_a_match_says_what_it_is_made_of():
         "usually answers within 2 hours",
     ]
     assert (match["explored"], match["propensity"]) == (False, 1.0)
-    assert answer["models"] == [{"model": "donor_seeker_match", "version": "test-1", "sha256": "0" * 64}]
+    assert answer["models"] == [{"model": name, "version": "test-1", "sha256": "0" * 64} for name in FEATURES]
     assert answer["rule_set_version"] == "india-2020.1"
     assert answer["donor_state_offsets"] == [{"partition": 0, "next_offset": 1}]
 

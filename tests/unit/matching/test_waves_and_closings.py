@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from consumers.topology import Batch, Input
+from features.vectors import FEATURES
 from schemas.identifiers import derived_event_id
 from tests.unit.matching.world import AT, HOUR_US, World, again, closing, donors_of, request, state
 
@@ -211,10 +212,12 @@ def test_a_batch_logs_its_scoring_once():
     for n in (1, 2):
         world.driver.send("blood-request-created", str(n), request(n))
     world.driver.run(batch_size=10)
-    (logged,) = world.driver.events("prediction-logged")
+    runs = world.driver.events("prediction-logged")
+    assert sorted(run["model"] for run in runs) == sorted(FEATURES)
+    (logged,) = [run for run in runs if run["model"] == "donor_seeker_match"]
     assert (logged["n_rows"], logged["inference_time_ms"], logged["success"]) == (4, 1000.0, True)
     assert (logged["source"], logged["model"], logged["version"]) == ("matching", "donor_seeker_match", "test-1")
-    assert logged["event_id"] == derived_event_id("prediction-logged/test-1", request(1)["event_id"])
+    assert logged["event_id"] == derived_event_id("prediction-logged/donor_seeker_match/test-1", request(1)["event_id"])
 
 
 def test_a_request_of_an_unknown_district_is_answered_and_alarms():

@@ -11,6 +11,7 @@ import numpy as np
 from consumers.driver import Driver
 from consumers.matching import Matching
 from features.vectors import MATCH_FEATURES
+from tests.fading import panel_of, sums_of
 
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
@@ -34,7 +35,7 @@ def cell_north_of(place: tuple[float, float], km: float) -> int:
 
 def state(donor_id: int, **changes: Any) -> dict[str, Any]:
     """A healthy man of 30 next to the hospital who never gave."""
-    return {
+    found = {
         "event_id": id_of(f"state {donor_id} {sorted(changes.items())}"),
         "occurred_at": AT - 30 * DAY_US,
         "donor_id": donor_id,
@@ -68,6 +69,9 @@ def state(donor_id: int, **changes: Any) -> dict[str, Any]:
         "memory": b"",
         **changes,
     }
+    if "n_alerts" in changes:
+        return found
+    return {**sums_of(found["availability_score"], found["reliability_score"]), **found}
 
 
 def request(request_id: int = 1, **changes: Any) -> dict[str, Any]:
@@ -139,7 +143,7 @@ class World:
     def __init__(self, *states: dict[str, Any], n_partitions: int = 1, **settings: Any) -> None:
         self.scorer = PlainScorer()
         self.driver = Driver([], n_partitions)
-        self.matching = Matching(self.driver._codec, self.scorer, **settings)
+        self.matching = Matching(self.driver._codec, panel_of(self.scorer), **settings)
         self.driver._processors = [self.matching]
         self.know(*states)
 

@@ -1,0 +1,192 @@
+"""All models of donors from one simulated world, each on examples later than those that the ones before it saw.
+
+``donor_availability``, ``donor_reliability`` and ``donor_response_time`` are fitted on the earliest alerts;
+``donor_seeker_match``, which hears two of them, on later ones: what they say there is what they will say of anybody
+whom they haven't seen. All are judged on the latest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.vectors import AVAILABILITY, MATCH, RELIABILITY, RESPONSE_TIME
+from producers.simulator import World, simulate
+from smartblood.registry.writing import entry_of
+from smartblood.training import recipes
+from smartblood.training.card import card_of
+from smartblood.training.examples import BROKEN, KEPT, SETTLED_US, Examples, examples_of
+from smartblood.training.learning import Learned, Lesson, Trained, learn
+from smartblood.training.policies import Truth, truth_of
+from smartblood.training.verdicts import of_availability, of_match, of_reliability, of_response_time
+from smartblood.training.views import availability_view, match_view, reliability_view, waiting_view
+
+BOUNDS = (0.4, 0.5, 0.75, 0.85)
+"""Shares of the alerts, by time: until the first the three are fitted, until the second calibrated; then the match
+model is fitted, and calibrated; the rest judges."""
+
+LABELS_MIN = 20
+"""Fewest of either kind, in each part: below, neither a calibration nor a figure means anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Examples by time, and of the last ones what was true."""
+
+    fit: Examples
+    calibrate: Examples
+    fit_match: Examples
+    calibrate_match: Examples
+    test: Examples
+    truth: Truth
+
+
+def train(
+    world: World,
+    seed: int,
+    end: int,
+    version: str,
+    *,
+    names: Collection[str] = (),
+    on_step: Callable[[str], None] = lambda _: None,
+) -> dict[str, Trained]:
+    """Simulate a world up to the instant ``end`` and train on it.
+
+    The same world, seed, end and version give the same bytes.
+
+    Parameters
+    ----------
+    names : collection of str
+        Models that are wanted; all unless given. Those that a wanted one hears are trained with it.
+    on_step : callable
+        Told what is being done.
+
+    Raises
+    ------
+    ValueError
+        If the world is too small to learn from.
+    """
+    on_step(f"simulating {world.n_donors:,} donors, {world.history_days} days")
+    history = simulate(world, seed, end)
+    on_step(f"replaying {history.asks.row.size:,} alerts through the stream's own code")
+    examples = examples_of(history.events(with_requests=True))
+    examples = examples.take(examples.required_by + SETTLED_US <= history.end)
+    parts = _split(examples, lambda test: truth_of(test, history))
+    data = _training_data(world, seed, history.end, parts)
+    learned: dict[str, Learned] = {}
+    found: dict[str, Trained] = {}
+    for name, teach in _TEACHERS.items():
+        if names and name not in names and not (MATCH in names and name in {AVAILABILITY, RELIABILITY}):
+            continue
+        on_step(f"fitting {name}")
+        lesson = teach(parts, learned)
+        _check(name, lesson)
+        learned[name] = learn(name, version, lesson, seed=seed)
+        if names and name not in names:
+            continue
+        on_step(f"judging {name} on {parts.test.at.size:,} later alerts")
+        metrics = {**_judged(name, learned, parts, seed), "calibration": learned[name].calibration}
+        used = {**data, "n_rows_fit": int(lesson.label.size), "n_rows_calibrate": int(lesson.later_label.size)}
+        if name == MATCH:
+            used["hears"] = {other: entry_digest(learned[other].artefact) for other in (AVAILABILITY, RELIABILITY)}
+        entry = entry_of(name, version, learned[name].artefact, training_data=used, metrics=metrics)
+        card = card_of(entry, recipes.PARAMETERS[name], learned[name].gains, len(learned[name].artefact))
+        found[name] = Trained(learned[name].artefact, entry, card)
+    return found
+
+
+def entry_digest(artefact: bytes) -> str:
+    """Return the SHA-256 of an artefact, lower-case hex."""
+    return entry_of(MATCH, "", artefact, training_data={}, metrics={}).sha256
+
+
+def _split(examples: Examples, truth_of_test: Callable[[Examples], Truth]) -> Parts:
+    """Cut by time, between requests: what is judged lies after all that was learned from."""
+    cuts = np.quantile(examples.at, BOUNDS) if examples.at.size else np.zeros(len(BOUNDS))
+    part = np.searchsorted(cuts, examples.at, side="right")
+    fit, calibrate, fit_match, calibrate_match, test = (
+        examples.take(part == number) for number in range(len(BOUNDS) + 1)
+    )
+    return Parts(fit, calibrate, fit_match, calibrate_match, test, truth_of_test(test))
+
+
+def _teach_availability(parts: Parts, _: dict[str, Learned]) -> Lesson:
+    return Lesson(
+        availability_view(parts.fit), parts.fit.accepted, availability_view(parts.calibrate), parts.calibrate.accepted
+    )
+
+
+def _teach_reliability(parts: Parts, _: dict[str, Learned]) -> Lesson:
+    rows, label = _promises(parts.fit)
+    return Lesson(rows, label, *_promises(parts.calibrate))
+
+
+def _promises(examples: Examples) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    known = (examples.kept == KEPT) | (examples.kept == BROKEN)
+    of = examples.take(known)
+    return reliability_view(of), of.kept == KEPT
+
+
+def _teach_response_time(parts: Parts, _: dict[str, Learned]) -> Lesson:
+    now, later = waiting_view(parts.fit), waiting_view(parts.calibrate)
+    return Lesson(now.rows, now.answered, later.rows, later.answered)
+
+
+def _teach_match(parts: Parts, learned: dict[str, Learned]) -> Lesson:
+    heard = learned[AVAILABILITY].scorer, learned[RELIABILITY].scorer
+    return Lesson(
+        match_view(parts.fit_match, *heard).rows,
+        parts.fit_match.gave,
+        match_view(parts.calibrate_match, *heard).rows,
+        parts.calibrate_match.gave,
+    )
+
+
+# In the order in which they are taught: the last hears the first two.
+_TEACHERS: dict[str, Callable[[Parts, dict[str, Learned]], Lesson]] = {
+    AVAILABILITY: _teach_availability,
+    RELIABILITY: _teach_reliability,
+    RESPONSE_TIME: _teach_response_time,
+    MATCH: _teach_match,
+}
+
+
+def _judged(name: str, learned: dict[str, Learned], parts: Parts, seed: int) -> dict[str, Any]:
+    scorer = learned[name].scorer
+    if name == AVAILABILITY:
+        return of_availability(scorer, parts.test, parts.truth, seed)
+    if name == RELIABILITY:
+        return of_reliability(scorer, parts.test, parts.truth, seed)
+    if name == RESPONSE_TIME:
+        return of_response_time(scorer, parts.test, seed)
+    return of_match(scorer, learned[AVAILABILITY].scorer, learned[RELIABILITY].scorer, parts.test, parts.truth, seed)
+
+
+def _check(name: str, lesson: Lesson) -> None:
+    for label in (lesson.label, lesson.later_label):
+        n_true = int(np.count_nonzero(label))
+        if min(n_true, label.size - n_true) < LABELS_MIN:
+            message = f"{name}: {label.size} examples, {n_true} of them with a yes, are too few to learn from"
+            raise ValueError(message)
+
+
+def _training_data(world: World, seed: int, end: int, parts: Parts) -> dict[str, Any]:
+    return {
+        "source": "the project's simulator; no real donor",
+        "n_donors": world.n_donors,
+        "days": world.history_days,
+        "seed": seed,
+        "ends_at": end,
+        "n_alerts": {
+            "fit": int(parts.fit.at.size),
+            "calibrate": int(parts.calibrate.at.size),
+            "fit the match": int(parts.fit_match.at.size),
+            "calibrate the match": int(parts.calibrate_match.at.size),
+            "test": int(parts.test.at.size),
+        },
+        "policies": dict(world.policy_share),
+    }

@@ -1,0 +1,108 @@
+"""What the models see of examples, by the very functions by which the matcher shows it to them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.behaviour import Behaviour, behaviour_at
+from features.decay import HalfLives
+from features.response_time import BOUNDS_MINUTES, N_STRETCHES
+from features.scoring import Scorer
+from features.vectors import availability_rows, match_rows, reliability_rows, response_time_rows
+from smartblood.training.examples import NEVER, Examples
+
+SCORE_DECIMALS = 6
+MINUTE_US = 60_000_000
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+_STARTS_US = np.array(BOUNDS_MINUTES[:-1]) * MINUTE_US
+_ENDS_US = np.array(BOUNDS_MINUTES[1:]) * MINUTE_US
+
+
+class Views(NamedTuple):
+    """What ``donor_seeker_match`` sees, and two of its features by themselves; all of n examples."""
+
+    rows: Floats
+    availability: Floats
+    reliability: Floats
+
+
+class Waiting(NamedTuple):
+    """Stretches of waiting: what is seen, whether the answer came in it, and whose it is (a place in the examples)."""
+
+    rows: Floats
+    answered: Flags
+    example: NDArray[np.int64]
+
+
+def behaviour_of(examples: Examples, half_lives: HalfLives | None = None) -> Behaviour:
+    """Return how the donors behaved, as of when they were asked."""
+    rows = np.arange(examples.at.size)
+    return behaviour_at(examples.columns, rows, examples.at, half_lives or HalfLives())
+
+
+def availability_view(examples: Examples) -> Floats:
+    """Return what ``donor_availability`` sees."""
+    return availability_rows(behaviour_of(examples), examples.at)
+
+
+def reliability_view(examples: Examples) -> Floats:
+    """Return what ``donor_reliability`` sees."""
+    return reliability_rows(behaviour_of(examples))
+
+
+def match_view(examples: Examples, availability: Scorer, reliability: Scorer) -> Views:
+    """Return what ``donor_seeker_match`` sees, two models having spoken before it."""
+    behaviour = behaviour_of(examples)
+    says_yes = np.round(availability.predict(availability_rows(behaviour, examples.at)), SCORE_DECIMALS)
+    keeps_it = np.round(reliability.predict(reliability_rows(behaviour)), SCORE_DECIMALS)
+    rows = match_rows(
+        examples.tier,
+        examples.distance_km,
+        says_yes,
+        behaviour.since_donation_days,
+        keeps_it,
+        urgency=examples.urgency,
+        units=examples.units,
+    )
+    return Views(rows, says_yes, keeps_it)
+
+
+def waiting_view(examples: Examples) -> Waiting:
+    """Return what ``donor_response_time`` sees of each stretch that somebody was waited for.
+
+    A stretch that ends after the request's ``required_by`` is left out, whether the answer came in it or not: of those
+    alone who answered early enough nothing can be learned. So is one in which the waiting ended otherwise; those before
+    it count: the alert is censored there.
+    """
+    answered_us, watched_us = examples.answered_us[:, None], examples.watched_us[:, None]
+    came = (answered_us != NEVER) & (answered_us >= _STARTS_US) & (answered_us < _ENDS_US)
+    silent = (watched_us >= _ENDS_US) & ((answered_us == NEVER) | (answered_us >= _ENDS_US))
+    watched = (came | silent) & (examples.life_us[:, None] >= _ENDS_US)
+    example, stretch = np.nonzero(watched)
+    behaviour = behaviour_of(examples)
+    rows = response_time_rows(
+        Behaviour(*(column[example] for column in behaviour)),
+        examples.distance_km[example],
+        examples.at[example],
+        urgency=examples.urgency[example],
+        waited_minutes=np.array(BOUNDS_MINUTES)[stretch],
+    )
+    return Waiting(rows, came[watched], example)
+
+
+def chances_view(examples: Examples) -> Floats:
+    """Return what ``donor_response_time`` sees of all stretches of each example, one after the other."""
+    example = np.repeat(np.arange(examples.at.size), N_STRETCHES)
+    return response_time_rows(
+        Behaviour(*(column[example] for column in behaviour_of(examples))),
+        examples.distance_km[example],
+        examples.at[example],
+        urgency=examples.urgency[example],
+        waited_minutes=np.tile(BOUNDS_MINUTES[:-1], examples.at.size),
+    )
