@@ -8,6 +8,7 @@ as of an instant, and fades as a whole.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Donor, RequestFacts
@@ -32,6 +33,9 @@ from features.decay import HalfLives, left
 HOUR_US = 3_600_000_000
 SHORTEST_US = 1_000_000
 """Less than a second to answer counts as one: its logarithm must be finite."""
+
+N_OUTCOMES_MAX = 1_000
+"""Nobody's donations come to so many in the days of lateness; the oldest go first, into the sums."""
 
 _OUTCOMES = {"CANCELLED": CANCELLATIONS, "NO_SHOW": NO_SHOWS, "DEFERRED": DEFERRALS}
 _BY_APHERESIS = frozenset({"PLATELETS", "PLASMA"})
@@ -58,15 +62,26 @@ def sums(donor: Donor, half_lives: HalfLives) -> tuple[float, ...]:
     return tuple(map(math.fsum, parts))
 
 
-def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> None:
-    """Sum up outcomes that lie further back than events may be late."""
+def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
+    """Sum up outcomes that lie further back than events may be late, and the oldest beyond 1,000.
+
+    Returns
+    -------
+    int
+        How many were summed up although an erasure might still take them one by one, since there were too many.
+    """
     oldest_at = donor.latest_at - late_us
-    if not donor.outcomes or min(donor.outcomes)[0] >= oldest_at:
-        return
+    n_outcomes = len(donor.outcomes)
+    if n_outcomes <= N_OUTCOMES_MAX and (not n_outcomes or min(donor.outcomes)[0] >= oldest_at):
+        return 0
+    donor.outcomes.sort()
+    n_old = bisect_left(donor.outcomes, (oldest_at,))
+    n_dropped = max(0, n_outcomes - n_old - N_OUTCOMES_MAX)
     parts = _faded(donor, half_lives)
-    _weigh_outcomes(parts, sorted(one for one in donor.outcomes if one[0] < oldest_at), donor.latest_at, half_lives)
-    donor.outcomes = [one for one in donor.outcomes if one[0] >= oldest_at]
+    _weigh_outcomes(parts, donor.outcomes[: n_old + n_dropped], donor.latest_at, half_lives)
+    del donor.outcomes[: n_old + n_dropped]
     _keep(donor, parts)
+    return n_dropped
 
 
 def sum_up(donor: Donor, facts: RequestFacts, half_lives: HalfLives) -> None:
