@@ -11,7 +11,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Donor, RequestFacts
+from consumers.donor_state import counted
+from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Account, Donor
 from features.decay import HalfLives, left
 
 (
@@ -57,7 +58,7 @@ def sums(donor: Donor, half_lives: HalfLives) -> tuple[float, ...]:
         return NO_SUMS
     parts = _faded(donor, half_lives)
     for facts in donor.requests.values():
-        _weigh(parts, facts, donor.latest_at, half_lives)
+        _weigh(parts, counted.account(facts), donor.latest_at, half_lives)
     _weigh_outcomes(parts, donor.outcomes, donor.latest_at, half_lives)
     return tuple(map(math.fsum, parts))
 
@@ -84,10 +85,10 @@ def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
     return n_dropped
 
 
-def sum_up(donor: Donor, facts: RequestFacts, half_lives: HalfLives) -> None:
+def sum_up(donor: Donor, account: Account, half_lives: HalfLives) -> None:
     """Add a request of which no more can come."""
     parts = _faded(donor, half_lives)
-    _weigh(parts, facts, donor.latest_at, half_lives)
+    _weigh(parts, account, donor.latest_at, half_lives)
     _keep(donor, parts)
 
 
@@ -111,11 +112,9 @@ def _faded(donor: Donor, half_lives: HalfLives) -> Parts:
     return parts
 
 
-def _weigh(parts: Parts, facts: RequestFacts, at: int, half_lives: HalfLives) -> None:
+def _weigh(parts: Parts, account: Account, at: int, half_lives: HalfLives) -> None:
     """Add what one request says. An alert and what came of it weigh as of the alert, a promise as of the promise."""
-    for notified_at, answered_at, accepted_at in facts.waves.values():
-        if notified_at == NEVER:
-            continue
+    for notified_at, answered_at, accepted_at in account.alerts:
         weight = left(at - notified_at, half_lives.rate_days)
         parts[ALERTS].append(weight)
         if accepted_at != NEVER:
@@ -127,10 +126,10 @@ def _weigh(parts: Parts, facts: RequestFacts, at: int, half_lives: HalfLives) ->
         parts[TIMES].append(weight)
         parts[LOG_HOURS].append(weight * log_hours)
         parts[SQUARES].append(weight * log_hours * log_hours)
-    if (kept := facts.is_kept) is not None:
-        weight = left(at - facts.promised_at, half_lives.rate_days)
+    if account.is_kept is not None:
+        weight = left(at - account.promised_at, half_lives.rate_days)
         parts[PROMISES].append(weight)
-        if kept:
+        if account.is_kept:
             parts[KEPT].append(weight)
 
 
