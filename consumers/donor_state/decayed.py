@@ -47,6 +47,8 @@ Parts = list[list[float]]
 def note(donor: Donor, outcome: str, component: str, at: int) -> None:
     """Take in what came of a donation; what the contract has no word for counts nowhere."""
     if outcome == "COMPLETED":
+        # Of an unknown component it bars both procedures (``donations``), but was one donation: readers add the two
+        # sums, so it counts in one of them, and most donations are of whole blood.
         donor.outcomes.append((at, APHERESIS if component in _BY_APHERESIS else WHOLE_BLOOD))
     elif outcome in _OUTCOMES:
         donor.outcomes.append((at, _OUTCOMES[outcome]))

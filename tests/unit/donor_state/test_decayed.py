@@ -1,4 +1,4 @@
-"""What fades, at its limits."""
+"""What fades: where an outcome counts, and what becomes of too many."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from consumers.donor_state import decayed, memory
 from consumers.donor_state.decayed import N_OUTCOMES_MAX
 from consumers.donor_state.donor import Donor
 from features.decay import HalfLives, left
-from tests.unit.donor_state.histories import DAY, START, Runner, donation, erasure, profile
+from tests.unit.donor_state.histories import DAY, START, Runner, donation, erasure, last_state, profile
 
 N_GARBAGE = 70_000
+
+
+@pytest.mark.parametrize("component", ["UNKNOWN", "WHOLE_BLOOD", "RED_CELLS", "PLATELETS", "PLASMA"])
+def test_a_completed_donation_counts_once_and_of_unknown_component_as_whole_blood(component: str) -> None:
+    state = last_state(profile(START, 1), donation(START + DAY, 2, component=component))
+    by_apheresis = component in {"PLATELETS", "PLASMA"}
+    found = (state["whole_blood_decayed"], state["apheresis_decayed"])
+    assert found == ((None, 1.0) if by_apheresis else (1.0, None))
 
 
 def test_however_many_outcomes_come_in_a_day_all_count_and_the_memory_stays_small() -> None:
