@@ -8,9 +8,11 @@ as of an instant, and fades as a whole.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 
-from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Donor, RequestFacts
+from consumers.donor_state import counted
+from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Account, Donor
 from features.decay import HalfLives, left
 
 (
@@ -33,6 +35,9 @@ HOUR_US = 3_600_000_000
 SHORTEST_US = 1_000_000
 """Less than a second to answer counts as one: its logarithm must be finite."""
 
+N_OUTCOMES_MAX = 1_000
+"""Nobody's donations come to so many in the days of lateness; the oldest go first, into the sums."""
+
 _OUTCOMES = {"CANCELLED": CANCELLATIONS, "NO_SHOW": NO_SHOWS, "DEFERRED": DEFERRALS}
 _BY_APHERESIS = frozenset({"PLATELETS", "PLASMA"})
 
@@ -42,6 +47,8 @@ Parts = list[list[float]]
 def note(donor: Donor, outcome: str, component: str, at: int) -> None:
     """Take in what came of a donation; what the contract has no word for counts nowhere."""
     if outcome == "COMPLETED":
+        # Of an unknown component it bars both procedures (``donations``), but was one donation: readers add the two
+        # sums, so it counts in one of them, and most donations are of whole blood.
         donor.outcomes.append((at, APHERESIS if component in _BY_APHERESIS else WHOLE_BLOOD))
     elif outcome in _OUTCOMES:
         donor.outcomes.append((at, _OUTCOMES[outcome]))
@@ -53,26 +60,37 @@ def sums(donor: Donor, half_lives: HalfLives) -> tuple[float, ...]:
         return NO_SUMS
     parts = _faded(donor, half_lives)
     for facts in donor.requests.values():
-        _weigh(parts, facts, donor.latest_at, half_lives)
+        _weigh(parts, counted.account(facts), donor.latest_at, half_lives)
     _weigh_outcomes(parts, donor.outcomes, donor.latest_at, half_lives)
     return tuple(map(math.fsum, parts))
 
 
-def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> None:
-    """Sum up outcomes that lie further back than events may be late."""
+def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
+    """Sum up outcomes that lie further back than events may be late, and the oldest beyond 1,000.
+
+    Returns
+    -------
+    int
+        How many were summed up although an erasure might still take them one by one, since there were too many.
+    """
     oldest_at = donor.latest_at - late_us
-    if not donor.outcomes or min(donor.outcomes)[0] >= oldest_at:
-        return
+    n_outcomes = len(donor.outcomes)
+    if n_outcomes <= N_OUTCOMES_MAX and (not n_outcomes or min(donor.outcomes)[0] >= oldest_at):
+        return 0
+    donor.outcomes.sort()
+    n_old = bisect_left(donor.outcomes, (oldest_at,))
+    n_dropped = max(0, n_outcomes - n_old - N_OUTCOMES_MAX)
     parts = _faded(donor, half_lives)
-    _weigh_outcomes(parts, sorted(one for one in donor.outcomes if one[0] < oldest_at), donor.latest_at, half_lives)
-    donor.outcomes = [one for one in donor.outcomes if one[0] >= oldest_at]
+    _weigh_outcomes(parts, donor.outcomes[: n_old + n_dropped], donor.latest_at, half_lives)
+    del donor.outcomes[: n_old + n_dropped]
     _keep(donor, parts)
+    return n_dropped
 
 
-def sum_up(donor: Donor, facts: RequestFacts, half_lives: HalfLives) -> None:
+def sum_up(donor: Donor, account: Account, half_lives: HalfLives) -> None:
     """Add a request of which no more can come."""
     parts = _faded(donor, half_lives)
-    _weigh(parts, facts, donor.latest_at, half_lives)
+    _weigh(parts, account, donor.latest_at, half_lives)
     _keep(donor, parts)
 
 
@@ -96,11 +114,9 @@ def _faded(donor: Donor, half_lives: HalfLives) -> Parts:
     return parts
 
 
-def _weigh(parts: Parts, facts: RequestFacts, at: int, half_lives: HalfLives) -> None:
+def _weigh(parts: Parts, account: Account, at: int, half_lives: HalfLives) -> None:
     """Add what one request says. An alert and what came of it weigh as of the alert, a promise as of the promise."""
-    for notified_at, answered_at, accepted_at in facts.waves.values():
-        if notified_at == NEVER:
-            continue
+    for notified_at, answered_at, accepted_at in account.alerts:
         weight = left(at - notified_at, half_lives.rate_days)
         parts[ALERTS].append(weight)
         if accepted_at != NEVER:
@@ -112,10 +128,10 @@ def _weigh(parts: Parts, facts: RequestFacts, at: int, half_lives: HalfLives) ->
         parts[TIMES].append(weight)
         parts[LOG_HOURS].append(weight * log_hours)
         parts[SQUARES].append(weight * log_hours * log_hours)
-    if (kept := facts.is_kept) is not None:
-        weight = left(at - facts.promised_at, half_lives.rate_days)
+    if account.is_kept is not None:
+        weight = left(at - account.promised_at, half_lives.rate_days)
         parts[PROMISES].append(weight)
-        if kept:
+        if account.is_kept:
             parts[KEPT].append(weight)
 
 

@@ -48,6 +48,21 @@ class Wave(NamedTuple):
     accepted_at: int
 
 
+class Account(NamedTuple):
+    """What a request comes to in rates: waves with a notification, the latest promise, and whether it was kept.
+
+    ``is_kept`` is None where there was no promise, or nobody can say yet.
+    """
+
+    alerts: list[Wave]
+    promised_at: int
+    is_kept: bool | None
+
+
+Counted = tuple[int, int, int]
+"""When something occurred that counts in rates, in which wave (0 of a donation), and the roles that it plays there."""
+
+
 DECAYED = (
     "alerts",
     "acceptances",
@@ -73,24 +88,20 @@ class RequestFacts:
 
     ``latest_*`` is the latest response, ``decisive_*`` the latest that is neither NOTIFIED nor OPENED, each by
     (``occurred_at``, ``event_id``); ``donation_at`` the latest donation recorded for the request, of whatever outcome.
-    The rest is for rates, and knows no event that came too late for them: the earliest of any kind (``first_at``), the
-    latest promise, the latest sign that the donor came (arrived, gave, or was deferred on the spot) or didn't
-    (declined, expired, cancelled, no-show).
+    The rest is for rates, and knows no event that came too late for them: all that counts one by one, sorted
+    (``counted``; see the module of that name), and whether what lies within the request's span was summed up.
     """
 
     __slots__ = (
-        "came_at",
+        "counted",
         "decisive",
         "decisive_at",
         "decisive_id",
         "donation_at",
-        "failed_at",
-        "first_at",
+        "is_summed_up",
         "latest",
         "latest_at",
         "latest_id",
-        "promised_at",
-        "waves",
     )
 
     def __init__(self) -> None:
@@ -101,31 +112,13 @@ class RequestFacts:
         self.decisive_id = b""
         self.decisive = 0
         self.donation_at = NEVER
-        self.first_at = NEVER
-        self.promised_at = NEVER
-        self.came_at = NEVER
-        self.failed_at = NEVER
-        self.waves: dict[int, Wave] = {}
+        self.counted: list[Counted] = []
+        self.is_summed_up = False
 
     @property
     def touched_at(self) -> int:
         """The latest instant at which anything happened about the request."""
         return max(self.latest_at, self.donation_at)
-
-    @property
-    def earliest_counted_at(self) -> int:
-        """The earliest instant that is still kept for rates; later than ``first_at`` where only the latest is kept."""
-        known = [self.promised_at, self.came_at, self.failed_at, *(at for wave in self.waves.values() for at in wave)]
-        return min((at for at in known if at != NEVER), default=NEVER)
-
-    @property
-    def is_kept(self) -> bool | None:
-        """Whether a promise was kept; None where there was none, or nobody can say yet."""
-        if self.promised_at == NEVER:
-            return None
-        if self.came_at != NEVER and self.came_at >= self.failed_at:
-            return True
-        return False if self.failed_at >= self.promised_at else None
 
 
 class Donor:

@@ -2,8 +2,8 @@
 
 Written with ``struct`` rather than Avro: a donor is read and written for nearly every event, and only by this package.
 The first byte is the layout's version; version 1 ends before digests of old ids and what is settled, version 2 before
-what fades. One donor has one encoding, whatever the order in which its events came (but for ids that outlived an
-erasure, and for the last bits of sums).
+what fades, and both keep less of requests. One donor has one encoding, whatever the order in which its events came
+(but for ids that outlived an erasure, and for the last bits of sums).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 from functools import lru_cache
 from struct import Struct
 
-from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Donor, Profile, RequestFacts, Statement, Wave
+from consumers.donor_state import earlier_layouts
+from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Donor, Profile, RequestFacts, Statement
 from consumers.donor_state.staircase import Staircase
 
 VERSION = 3
@@ -23,7 +24,8 @@ _LIFTED = -(2**31)
 _ITEM = Struct("<HH")
 _STATEMENT = Struct("<q16sqi")
 _REQUEST = Struct("<qBB")
-_LATEST, _DECISIVE, _SAME, _DONATION, _PROMISED, _CAME, _FAILED, _FIRST = (1 << bit for bit in range(8))
+_LATEST, _DECISIVE, _SAME, _DONATION, _SUMMED_UP = (1 << bit for bit in range(5))
+_COUNTED = Struct("<qiB")
 _TAIL = Struct("<HH")
 _OUTCOME = Struct("<qB")
 _SUMS, _DOUBLE = Struct("<q"), Struct("<d")
@@ -142,18 +144,18 @@ def decode(memory: bytes) -> Donor:
     for _ in range(n_items):
         at = _decode_item(memory, at, donor.deferrals)
     donor.requests = {}
-    n_instants = 3 if version > 2 else 2
+    decode_request = _decode_request if version > 2 else earlier_layouts.decode_request
     for _ in range(n_requests):
-        at = _decode_request(memory, at, donor.requests, n_instants)
+        at = decode_request(memory, at, donor.requests)
     donor.aged, donor.settled = b"", []
     donor.outcomes, donor.sums, donor.sums_at = [], NO_SUMS, NEVER
     if version > 1:
         at = _decode_tail(memory, at, donor)
         if version > 2:
             _decode_sums(memory, at, donor)
-    else:
-        for facts in donor.requests.values():
-            facts.first_at = facts.earliest_counted_at
+        else:
+            for request_id in donor.requests.keys() & set(donor.settled):
+                donor.requests[request_id].is_summed_up = True
     return donor
 
 
@@ -202,15 +204,16 @@ def _decode_item(memory: bytes, at: int, deferrals: dict[str, list[Statement]]) 
 
 
 @lru_cache(maxsize=1 << 12)
-def _request_layout(flags: int, n_waves: int, n_instants: int) -> Struct:
+def _request_layout(flags: int, n_counted: int) -> Struct:
     """Return the layout of what follows a request's head: only what there is."""
     parts = ["<"]
     if flags & _LATEST:
         parts.append("q16sB")
     if flags & _DECISIVE and not flags & _SAME:
         parts.append("q16sB")
-    parts.extend("q" for flag in (_DONATION, _PROMISED, _CAME, _FAILED, _FIRST) if flags & flag)
-    parts.extend(["q" * (1 + n_instants)] * n_waves)
+    if flags & _DONATION:
+        parts.append("q")
+    parts.extend(["qiB"] * n_counted)
     return Struct("".join(parts))
 
 
@@ -229,28 +232,19 @@ def _encode_request(request_id: int, facts: RequestFacts) -> tuple[bytes, bytes]
     if facts.donation_at != NEVER:
         flags |= _DONATION
         values.append(facts.donation_at)
-    if facts.promised_at != NEVER:
-        flags |= _PROMISED
-        values.append(facts.promised_at)
-    if facts.came_at != NEVER:
-        flags |= _CAME
-        values.append(facts.came_at)
-    if facts.failed_at != NEVER:
-        flags |= _FAILED
-        values.append(facts.failed_at)
-    if facts.first_at != NEVER:
-        flags |= _FIRST
-        values.append(facts.first_at)
-    n_waves = len(facts.waves)
-    for number, wave in sorted(facts.waves.items()) if n_waves > 1 else facts.waves.items():
-        values += (number, *wave)
-    return _REQUEST.pack(request_id, flags, n_waves), _request_layout(flags, n_waves, 3).pack(*values)
+    if facts.is_summed_up:
+        flags |= _SUMMED_UP
+    for one in facts.counted:
+        values += one
+    n_counted = len(facts.counted)
+    return _REQUEST.pack(request_id, flags, n_counted), _request_layout(flags, n_counted).pack(*values)
 
 
-def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts], n_instants: int) -> int:
-    request_id, flags, n_waves = _REQUEST.unpack_from(memory, at)
+def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts]) -> int:
+    n_counted: int
+    request_id, flags, n_counted = _REQUEST.unpack_from(memory, at)
     at += _REQUEST.size
-    layout = _request_layout(flags, n_waves, n_instants)
+    layout = _request_layout(flags, 0)
     values = layout.unpack_from(memory, at)
     facts = requests[request_id] = RequestFacts()
     place = 0
@@ -264,25 +258,11 @@ def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts], n
         place += 3
     if flags & _DONATION:
         facts.donation_at = values[place]
-        place += 1
-    if flags & _PROMISED:
-        facts.promised_at = values[place]
-        place += 1
-    if flags & _CAME:
-        facts.came_at = values[place]
-        place += 1
-    if flags & _FAILED:
-        facts.failed_at = values[place]
-        place += 1
-    if flags & _FIRST:
-        facts.first_at = values[place]
-        place += 1
-    for start in range(place, len(values), 1 + n_instants):
-        number, *instants = values[start : start + 1 + n_instants]
-        # Before there was a third, whoever made a promise is taken to have said yes to every wave they answered.
-        accepted = () if n_instants > 2 else (instants[1] if facts.promised_at != NEVER else NEVER,)
-        facts.waves[number] = Wave(*instants, *accepted)
-    return at + layout.size
+    facts.is_summed_up = bool(flags & _SUMMED_UP)
+    at += layout.size
+    end = at + n_counted * _COUNTED.size
+    facts.counted = list(_COUNTED.iter_unpack(memory[at:end]))
+    return end
 
 
 def _decode_tail(memory: bytes, at: int, donor: Donor) -> int:

@@ -64,9 +64,10 @@ class DonorState:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What was counted since the start: ``repeats``, ``event_ids_dropped``, ``requests_dropped``.
+        """What was counted since the start: ``repeats``, and what was ``…_dropped``.
 
-        The last two are limits that were reached: something was forgotten that might still have been needed.
+        Event ids, requests and outcomes are dropped at limits: something was forgotten, or summed up, that might still
+        have been needed.
         """
         return self._counts
 
@@ -187,7 +188,7 @@ class DonorState:
         partition, donor_id = place
         donations.settle(donor)
         self._staged_counts["requests_dropped"] += responses.settle(donor, self._late_us, self._half_lives)
-        decayed.settle(donor, self._late_us, self._half_lives)
+        self._staged_counts["outcomes_dropped"] += decayed.settle(donor, self._late_us, self._half_lives)
         self._staged_counts["event_ids_dropped"] += repeats.settle(donor)
         encoded = memory.encode(donor)
         self._staged.setdefault(partition, {})[donor_id] = encoded

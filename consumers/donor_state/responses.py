@@ -2,8 +2,8 @@
 
 Facts that say whom not to ask (``open_promises``, ``asked``) take every event, however late. Rates leave out what came
 too late to be taken in whatever the order (the caller says so with ``counts_in_rates``), and what occurred more than
-97 days after the first that is known of its request: so a request can be summed up one day, and what is said of it
-later still changes nothing, whether that has happened yet or not.
+97 days after the first that counts of its request: so a request can be summed up one day, and what is said of it later
+still changes nothing, whether that has happened yet or not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import math
 from bisect import insort
 from typing import NamedTuple
 
-from consumers.donor_state import decayed
+from consumers.donor_state import counted, decayed
+from consumers.donor_state.counted import AGREED, ALERTED, ANSWERED, CAME, DAY_US, FAILED, PROMISED, REQUEST_SPAN_US
 from consumers.donor_state.decayed import HOUR_US, SHORTEST_US
 from consumers.donor_state.donor import (
     ACCEPTED,
@@ -23,29 +24,32 @@ from consumers.donor_state.donor import (
     NOTIFIED,
     OPENED,
     RESPONSES,
+    Account,
     Donor,
     RequestFacts,
-    Wave,
 )
 from features.decay import HalfLives
 from schemas.records import Event
-
-DAY_US = 86_400_000_000
-REQUEST_SPAN_US = 97 * DAY_US
-"""The longest span of the events about one request: 90 days until its ``required_by``, and 7 for what follows."""
 
 ASKED_US = REQUEST_SPAN_US + 30 * DAY_US
 """How long before the latest known of a donor a response still says that the donor was asked: whoever is matched may
 lie so far behind the donor's events, where a backlog is worked off, and the 7 days of the contract count from there."""
 
 N_REQUESTS_MAX = 1_000
-N_WAVES_MAX = 255
 N_PROMISES = 2
 LOG_UNIT = 10**12
 PROMISING = (ACCEPTED, ARRIVED)
-_NO_WAVE = Wave(NEVER, NEVER, NEVER)
 _CODE = {symbol: code for code, symbol in enumerate(RESPONSES)}
+_ROLES = {
+    NOTIFIED: ALERTED,
+    ACCEPTED: ANSWERED | AGREED | PROMISED,
+    DECLINED: ANSWERED | FAILED,
+    EXPIRED: FAILED,
+    ARRIVED: ANSWERED | AGREED | PROMISED | CAME,
+}
+"""Of what counts in rates. Opening a message answers nothing."""
 _CAME = frozenset({"COMPLETED", "DEFERRED"})
+"""Whoever was deferred on the spot did come."""
 
 
 class Tally(NamedTuple):
@@ -70,20 +74,16 @@ def take(donor: Donor, event: Event, event_id: bytes, *, counts_in_rates: bool) 
         at > facts.decisive_at or (at == facts.decisive_at and event_id > facts.decisive_id)
     ):
         facts.decisive_at, facts.decisive_id, facts.decisive = at, event_id, response
-    if counts_in_rates and _in_span(donor, facts, event["request_id"], at):
-        _count(facts, event["wave"], response, at)
+    if counts_in_rates and response in _ROLES:
+        counted.take(facts, at, event["wave"], _ROLES[response])
 
 
 def take_donation(donor: Donor, request_id: int, outcome: str, at: int, *, counts_in_rates: bool) -> None:
     """Note that a donation was recorded for a request, of whatever outcome."""
     facts = _facts(donor, request_id)
     facts.donation_at = max(facts.donation_at, at)
-    if not counts_in_rates or not _in_span(donor, facts, request_id, at):
-        return
-    if outcome in _CAME:
-        facts.came_at = max(facts.came_at, at)
-    else:
-        facts.failed_at = max(facts.failed_at, at)
+    if counts_in_rates:
+        counted.take(facts, at, 0, CAME if outcome in _CAME else FAILED)
 
 
 def open_promises(donor: Donor) -> list[tuple[int, int]]:
@@ -118,16 +118,16 @@ def tally(donor: Donor) -> Tally:
     """Count over all that is known; sums of integers, so the order of events can't show."""
     sums = [donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs]
     for facts in donor.requests.values():
-        _add(sums, facts)
+        _add(sums, counted.account(facts))
     return Tally(*sums)
 
 
 def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
     """Sum up requests of whose rates no more can come, and let go of those that nothing else needs one by one.
 
-    A request is summed up once its first event is older than the longest span of a request's events and the lateness
-    within which events count in rates. It is let go of once its promise, if any, is older than a completed donation,
-    which closes whatever promise may still turn up of that time.
+    A request is summed up once the first that counts of it is older than the longest span of a request's events and
+    the lateness within which events count in rates. It is let go of once its promise, if any, is older than a completed
+    donation, which closes whatever promise may still turn up of that time.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
     oldest_at = donor.latest_at - REQUEST_SPAN_US - late_us
     done = []
     for request_id, facts in requests.items():
-        if NEVER != facts.first_at < oldest_at:
+        if facts.counted and not facts.is_summed_up and facts.counted[0][0] < oldest_at:
             _sum_up(donor, request_id, facts, half_lives)
         if (
             facts.latest_at < oldest_at
@@ -153,7 +153,7 @@ def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
         done += rest[:n_dropped]
     for request_id in done:
         facts = requests.pop(request_id)
-        if facts.first_at != NEVER:
+        if facts.counted and not facts.is_summed_up:
             _sum_up(donor, request_id, facts, half_lives)
     return n_dropped
 
@@ -166,13 +166,7 @@ def forget(donor: Donor, at: int, *, rates: bool) -> None:
         if facts.decisive_at <= at:
             facts.decisive_at, facts.decisive_id, facts.decisive = NEVER, b"", 0
         facts.donation_at = _after(facts.donation_at, at)
-        since = max(at, facts.touched_at) if rates else at
-        facts.promised_at = _after(facts.promised_at, since)
-        facts.came_at = _after(facts.came_at, since)
-        facts.failed_at = _after(facts.failed_at, since)
-        waves = {number: Wave(*(_after(one, since) for one in wave)) for number, wave in facts.waves.items()}
-        facts.waves = {number: wave for number, wave in waves.items() if any(wave)}
-        facts.first_at = _after(facts.first_at, since) or facts.earliest_counted_at
+        counted.forget(facts, max(at, facts.touched_at) if rates else at)
         if facts.touched_at == NEVER:
             del donor.requests[request_id]
     donor.n_alerts = donor.n_answers = donor.n_promises = donor.n_kept = donor.n_times = donor.sum_of_logs = 0
@@ -184,52 +178,20 @@ def _facts(donor: Donor, request_id: int) -> RequestFacts:
     facts = donor.requests.get(request_id)
     if facts is None:
         facts = donor.requests[request_id] = RequestFacts()
+        facts.is_summed_up = request_id in donor.settled
     return facts
 
 
-def _in_span(donor: Donor, facts: RequestFacts, request_id: int, at: int) -> bool:
-    """Return whether an event counts in rates by when it occurred, and note the first that does."""
-    if facts.first_at == NEVER:
-        if request_id in donor.settled:
-            return False
-        facts.first_at = at
-    elif at > facts.first_at + REQUEST_SPAN_US:
-        return False
-    else:
-        facts.first_at = min(facts.first_at, at)
-    return True
-
-
-def _count(facts: RequestFacts, number: int, response: int, at: int) -> None:
-    if response in (NOTIFIED, ACCEPTED, DECLINED, ARRIVED):
-        notified_at, answered_at, accepted_at = facts.waves.get(number, _NO_WAVE)
-        if response == NOTIFIED:
-            notified_at = _earlier(notified_at, at)
-        else:
-            answered_at = _earlier(answered_at, at)
-            if response in PROMISING:
-                accepted_at = _earlier(accepted_at, at)
-        if number in facts.waves or len(facts.waves) < N_WAVES_MAX:
-            facts.waves[number] = Wave(notified_at, answered_at, accepted_at)
-    if response in PROMISING:
-        facts.promised_at = max(facts.promised_at, at)
-    if response == ARRIVED:
-        facts.came_at = max(facts.came_at, at)
-    elif response in (DECLINED, EXPIRED):
-        facts.failed_at = max(facts.failed_at, at)
-
-
-def _add(sums: list[int], facts: RequestFacts) -> None:
-    for notified_at, answered_at, _ in facts.waves.values():
-        if notified_at != NEVER:
-            sums[0] += 1
-            if answered_at != NEVER:
-                sums[1] += 1
-                sums[4] += 1
-                sums[5] += log_hours(answered_at - notified_at)
-    if (kept := facts.is_kept) is not None:
+def _add(sums: list[int], account: Account) -> None:
+    for notified_at, answered_at, _ in account.alerts:
+        sums[0] += 1
+        if answered_at != NEVER:
+            sums[1] += 1
+            sums[4] += 1
+            sums[5] += log_hours(answered_at - notified_at)
+    if account.is_kept is not None:
         sums[2] += 1
-        sums[3] += kept
+        sums[3] += account.is_kept
 
 
 def log_hours(time_us: int) -> int:
@@ -238,18 +200,14 @@ def log_hours(time_us: int) -> int:
 
 
 def _sum_up(donor: Donor, request_id: int, facts: RequestFacts, half_lives: HalfLives) -> None:
-    decayed.sum_up(donor, facts, half_lives)
+    account = counted.account(facts)
+    decayed.sum_up(donor, account, half_lives)
     sums = [donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs]
-    _add(sums, facts)
+    _add(sums, account)
     donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs = sums
-    facts.first_at = facts.promised_at = facts.came_at = facts.failed_at = NEVER
-    facts.waves = {}
+    counted.sum_up(facts)
     insort(donor.settled, request_id)
     del donor.settled[:-N_REQUESTS_MAX]  # ids grow with time
-
-
-def _earlier(one: int, at: int) -> int:
-    return at if one == NEVER else min(one, at)
 
 
 def _after(one: int, at: int) -> int:

@@ -199,3 +199,16 @@ def histories(draw: st.DrawFn, *, span_days: int, nulls: bool, skewed: bool = Fa
     if nulls:
         found += [erasure(at) for at in draw(st.lists(_instants(span_days), max_size=2))]
     return found
+
+
+@st.composite
+def requests(draw: st.DrawFn, *, span_days: int) -> list[Sent]:
+    """What one donor said and did about one request, nulls between, and a profile later than all, in no order."""
+    found = [profile(START + (span_days + 1) * DAY, 100)]
+    for number in range(draw(st.integers(2, 10))):
+        at = draw(_instants(span_days))
+        if draw(st.integers(0, 4)):
+            found.append(response(at, number, draw(st.sampled_from(RESPONSES)), wave=draw(st.integers(1, 2))))
+        else:
+            found.append(donation(at, number, outcome=draw(st.sampled_from(OUTCOMES)), request_id=1))
+    return found + [erasure(at) for at in draw(st.lists(_instants(span_days), min_size=1, max_size=2))]

@@ -33,8 +33,9 @@ class Naive:
         self.completed = [one for one in self.donations if one["outcome"] == "COMPLETED"]
         self.first_at: dict[int, int] = {}
         for one in [*self.donations, *self.responses]:
-            known_at = self.first_at.get(one["request_id"], one["occurred_at"])
-            self.first_at[one["request_id"]] = min(known_at, one["occurred_at"])
+            if one.get("response") != "OPENED":  # which counts in no rate
+                known_at = self.first_at.get(one["request_id"], one["occurred_at"])
+                self.first_at[one["request_id"]] = min(known_at, one["occurred_at"])
         self.profile = max(self.profiles, key=stamp, default=None)
         if self.erased_at and self.profile is None:  # what is later waits
             self.donations, self.responses, self.completed = [], [], []
@@ -215,5 +216,6 @@ class Naive:
         return found
 
     def _in_span(self, one: dict[str, Any]) -> bool:
-        """Not more than 97 days after the first event about the request: 90 until required_by, and a week."""
-        return bool(one["occurred_at"] <= self.first_at[one["request_id"]] + 97 * DAY)
+        """Not more than 97 days after the first that counts of the request: 90 until required_by, and a week."""
+        first_at = self.first_at.get(one["request_id"])
+        return first_at is not None and bool(one["occurred_at"] <= first_at + 97 * DAY)

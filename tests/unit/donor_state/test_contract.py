@@ -254,6 +254,19 @@ def test_what_is_said_long_after_a_request_counts_in_no_rate_whether_it_was_summ
     assert states[0]["promises"] == states[1]["promises"] == [{"request_id": 1, "promised_at": START + 130 * DAY}]
 
 
+def test_of_too_much_about_one_request_what_matters_is_kept() -> None:
+    runner = Runner()
+    answers = [response(START + n * HOUR, n, "ACCEPTED", wave=1) for n in range(2, 400)]
+    waves = [response(START + n * HOUR, 1_000 + n, "NOTIFIED", wave=n) for n in range(2, 400)]
+    runner.batch(response(START + HOUR, 1, "NOTIFIED"), *answers)
+    runner.batch(*waves, response(START + 400 * HOUR, 2_000, "DECLINED"))
+    state = runner.state
+    assert state is not None
+    assert (state["n_answers"], state["n_promises"], state["n_kept"]) == (1, 1, 0)
+    assert 200 < state["n_alerts"] <= 255  # the earliest
+    assert state["answer_times_decayed"] == state["acceptances_decayed"] > 0
+
+
 def test_too_many_requests_are_summed_up_and_counted() -> None:
     runner = Runner()
     n = N_REQUESTS_MAX + 3

@@ -17,6 +17,7 @@ from tests.unit.donor_state.histories import (
     HOUR,
     START,
     Runner,
+    Sent,
     donation,
     erasure,
     event_id,
@@ -93,6 +94,38 @@ def test_a_null_that_comes_after_a_later_profile_takes_only_what_is_older_and_th
     assert state["promises"] == [{"request_id": 2, "promised_at": START + 4 * DAY}]
     assert (state["n_alerts"], state["n_answers"]) == (0, 0)
     assert state["availability_score"] == pytest.approx(AVAILABILITY.mean)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [
+            response(START, 1, "ACCEPTED"),
+            response(START + 2 * DAY, 2, "NOTIFIED"),
+            response(START + 3 * DAY, 3, "ARRIVED"),
+        ],
+        [
+            response(START, 1, "DECLINED"),
+            response(START + 2 * DAY, 2, "NOTIFIED"),
+            response(START + 3 * DAY, 3, "DECLINED"),
+        ],
+        [
+            response(START, 1, "NOTIFIED"),
+            response(START + 2 * DAY, 2, "NOTIFIED"),
+            response(START + 3 * DAY, 3, "EXPIRED"),
+        ],
+        # of the first that counts of a request the last is too late to count, of what the null leaves it isn't
+        [response(START, 1, "NOTIFIED"), response(START + 98 * DAY, 2, "NOTIFIED")],
+        [response(START, 1, "NOTIFIED"), response(START + 128 * DAY, 2, "NOTIFIED")],
+    ],
+)
+def test_first_or_last_a_null_leaves_the_same_rates(events: list[Sent]) -> None:
+    null = erasure(events[-1].timestamp_ms * 1000 - 30 * DAY if len(events) == 2 else START + DAY)
+    last = profile(START + 200 * DAY, 9)
+    first, second = last_state(null, *events, last), last_state(*events, null, last)
+    assert first["n_alerts"] == 1
+    names = [name for name in first if name.startswith("n_") or name.endswith(("_score", "_sd", "_hours", "_decayed"))]
+    assert {name: first[name] for name in names} == {name: second[name] for name in names}
 
 
 def test_a_profile_written_before_the_null_goes_though_it_claims_to_be_later() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import fastavro
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumers.donor_state import memory, projection
+from consumers.donor_state.counted import ALERTED, account
 from consumers.donor_state.donor import NEVER, NO_SUMS, Donor, RequestFacts
 from consumers.donor_state.responses import tally
 from schemas import avro
@@ -86,9 +88,9 @@ VERSION_1 = bytes.fromhex(
 def test_a_memory_of_the_first_layout_is_read() -> None:
     donor = memory.decode(VERSION_1)
     assert (donor.aged, donor.settled) == (b"", [])
-    assert {request_id: facts.first_at for request_id, facts in donor.requests.items()} == {
-        5: START + DAY,
-        6: START + 3 * DAY,
+    assert {request_id: facts.counted[0] for request_id, facts in donor.requests.items()} == {
+        5: (START + DAY, 1, ALERTED),
+        6: (START + 3 * DAY, 1, ALERTED),
     }
     assert tally(donor)[:4] == (2, 1, 1, 1)
     assert contents(memory.decode(memory.encode(donor))) == contents(donor)
@@ -113,8 +115,16 @@ def test_a_memory_of_the_second_layout_is_read() -> None:
     donor = memory.decode(VERSION_2)
     assert tally(donor)[:4] == (2, 2, 1, 1)
     assert (donor.outcomes, donor.sums) == ([], NO_SUMS)
-    waves = [wave for facts in donor.requests.values() for wave in facts.waves.values()]
+    waves = [wave for facts in donor.requests.values() for wave in account(facts).alerts]
     assert [wave.accepted_at for wave in waves] == [START + HOUR, NEVER]
+    assert contents(memory.decode(memory.encode(donor))) == contents(donor)
+
+
+def test_what_the_second_layout_had_summed_up_stays_so() -> None:
+    request_id = min(memory.decode(VERSION_2).requests)
+    donor = memory.decode(VERSION_2[:-2] + struct.pack("<Hq", 1, request_id))
+    assert donor.settled == [request_id]
+    assert [one for one, facts in donor.requests.items() if facts.is_summed_up] == [request_id]
     assert contents(memory.decode(memory.encode(donor))) == contents(donor)
 
 

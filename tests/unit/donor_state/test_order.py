@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.donor_state.donor import DECAYED
-from tests.unit.donor_state.histories import DAY, Runner, Sent, histories
+from tests.unit.donor_state.histories import DAY, Runner, Sent, histories, requests
 from tests.unit.donor_state.naive import Naive
 
 RATES = {
@@ -52,6 +52,11 @@ def play(draw: st.DataObject, rest: list[Sent]) -> dict[str, Any]:
     return unnamed_to_longest(runner.state)
 
 
+def profiles_last(history: list[Sent]) -> list[Sent]:
+    """The history with its profiles at the end, so that no null comes after a later one: rates would begin anew."""
+    return sorted(history, key=lambda one: one.topic == "donor-registered" and one.event is not None)
+
+
 def facts(state: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
     return {name: state[name] for name in names}
 
@@ -83,6 +88,32 @@ def test_rates_are_those_of_the_set_of_events_where_none_is_more_than_30_days_la
     expected = Naive(history).rates()
     assert facts(state, expected) == pytest.approx(expected, abs=1e-9)
     assert faded(state) == pytest.approx(Naive(history).faded(), abs=1e-9)
+
+
+@given(requests(span_days=5) | histories(span_days=30, nulls=True), st.data())
+@settings(max_examples=200, deadline=None)
+def test_rates_are_those_of_the_set_of_events_wherever_a_null_comes_among_them(
+    history: list[Sent], data: st.DataObject
+) -> None:
+    state = play(data, profiles_last(data.draw(st.permutations(history))))
+    expected = Naive(history)
+    assert facts(state, expected.rates()) == pytest.approx(expected.rates(), abs=1e-9)
+    assert faded(state) == pytest.approx(expected.faded(), abs=1e-9)
+
+
+@given(requests(span_days=130) | histories(span_days=400, nulls=True), st.data())
+@settings(max_examples=200, deadline=None)
+def test_rates_are_those_of_the_set_of_events_where_no_null_is_more_than_30_days_late(
+    history: list[Sent], data: st.DataObject
+) -> None:
+    def due(one: Sent) -> int:
+        at = one.timestamp_ms * 1000 if one.event is None else int(one.event["occurred_at"])
+        return at + data.draw(st.integers(0, 30)) * DAY
+
+    state = play(data, profiles_last(sorted(history, key=due)))
+    expected = Naive(history)
+    assert facts(state, expected.rates()) == pytest.approx(expected.rates(), abs=1e-9)
+    assert faded(state) == pytest.approx(expected.faded(), abs=1e-9)
 
 
 @given(histories(span_days=400, nulls=False), st.data())
