@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import Connection, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from consumers.recording.rows import ReleaseRow
@@ -56,6 +56,11 @@ def settle(connection: Connection, models: Iterable[str], artefacts: Mapping[str
 def released_models(connection: Connection) -> list[str]:
     """Return the models of which anything was ever released."""
     return list(connection.scalars(select(MODEL_RELEASES.c.model_name).distinct()))
+
+
+def forget_releases(connection: Connection) -> set[str]:
+    """Forget all that was ever released, and return the models of which it was."""
+    return set(connection.scalars(delete(MODEL_RELEASES).returning(MODEL_RELEASES.c.model_name)))
 
 
 def _released(connection: Connection, model: str, there: list[Artefact]) -> tuple[Artefact, Any] | None:
