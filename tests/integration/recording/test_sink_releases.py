@@ -88,3 +88,12 @@ def test_what_was_released_on_a_topic_that_is_gone_has_no_say(sink, ask):
     put(sink, released(2, "2", "CHAMPION"), offset=0)
     sink.positions({place: "two", other: "two"})
     assert shown(ask) == ("2", False)
+
+
+def test_a_model_of_which_no_artefact_can_be_used_any_more_is_not_active(sink, ask, monkeypatch):
+    asked = f"SELECT version, is_active FROM model_artifacts WHERE model_name = '{MODEL}'"
+    put(sink, released(1, "3", "CHAMPION"), offset=1)
+    for there, is_active in (({}, True), ({MODEL: []}, False), (THERE, True), ({MODEL: [artefact("2")]}, False)):
+        monkeypatch.setattr(sink, "_tell_artefacts", lambda there=there: there)
+        sink.show_models()
+        assert ask(asked) == [{"version": "3", "is_active": is_active}], "where no manifest can be read, nobody knows"
