@@ -126,24 +126,33 @@ def recording(settings: Settings, slot: str) -> Worker:
 
 
 def artefacts_there(settings: Settings) -> Mapping[str, list[Artefact]]:
-    """Tell what artefacts of each model the manifest lists; none where there is no manifest that can be read."""
+    """Tell what artefacts there are of each model that the manifest lists; of none where no manifest can be read.
+
+    A version that whoever scores refuses is passed over: all is looked at that is before an artefact is deserialised.
+    """
     from smartblood.logs import logger  # noqa: PLC0415
+    from smartblood.registry.checks import checked_bytes  # noqa: PLC0415
     from smartblood.registry.manifest import read_manifest  # noqa: PLC0415
     from smartblood.storage.artefacts import Artefact  # noqa: PLC0415
 
     found: dict[str, list[Artefact]] = {}
+    log = logger(processor="recording")
     try:
         manifest = read_manifest(settings.models_dir, settings.models_map_sha256)
     except Fatal as error:
-        logger(processor="recording").warning("model_artifacts stays as it is", why=str(error))
+        log.warning("model_artifacts stays as it is", why=str(error))
         return found
     for entry in manifest.entries:
+        listed = found.setdefault(entry.name, [])
+        try:
+            checked_bytes(settings.models_dir, entry)
+        except Fatal as error:
+            log.warning("an artefact is passed over", why=str(error))
+            continue
         metadata = {name: value for name, value in entry.as_json().items() if name not in {"name", "version", "file"}}
         is_default = manifest.defaults.get(entry.name) == entry.version
         as_of = int(entry.training_data.get("ends_at", 0))
-        found.setdefault(entry.name, []).append(
-            Artefact(entry.version, entry.sha256, entry.file, metadata, as_of, is_default)
-        )
+        listed.append(Artefact(entry.version, entry.sha256, entry.file, metadata, as_of, is_default))
     return found
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from smartblood.cli.options import with_settings
+from smartblood.cli.world_flags import world_flags
+from smartblood.errors import Fatal
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,11 +18,36 @@ if TYPE_CHECKING:
     from smartblood.training.judging import Interval
     from smartblood.training.uci import Donors, Judged
 
+
+def _writable(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """Try to write the file before anything is computed; it is left as it was.
+
+    Raises
+    ------
+    Fatal
+        If it can't be written.
+    """
+    if path is None:
+        return None
+    try:
+        is_new = not (path.exists() or path.is_symlink())
+        if is_new or path.is_file():  # of a pipe the reader would take this for the end
+            with path.open("ab"):
+                pass
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        message = f"{path} can't be written: {error.strerror}; give another file with --out"
+        raise Fatal(message) from error
+    return path
+
+
 OUT = click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="SMARTBLOOD_EVALUATE_OUT",
     show_envvar=True,
+    callback=_writable,
     help="The same as JSON, flat, into this file.",
 )
 SEED = click.option(
@@ -79,66 +104,10 @@ def uci(file: Path, folds: int, repeats: int, seed: int, out: Path | None) -> No
         out.write_text(json.dumps(_flat(judged, donors, folds, repeats, seed), indent=2) + "\n", "utf-8")
 
 
-class Spread(click.ParamType[Any]):
-    """A parameter of a world that has several numbers: with commas between, named where they have names."""
-
-    name = "NUMBERS"
-
-    def __init__(self, default: tuple[Any, ...]) -> None:
-        self.named = isinstance(default[0], tuple)
-        self.default = default
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
-        """Read 0.8,1,1.2 or RANDOM=0.5,NEAREST=0.5."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            found = tuple(self._part(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r}: write it as {self.text(self.default)}", param, ctx)
-        names = {name for name, _ in self.default} if self.named else set()
-        if (self.named and {name for name, _ in found} != names) or len(found) != len(self.default):
-            self.fail(f"{value!r}: write it as {self.text(self.default)}", param, ctx)
-        return found
-
-    def _part(self, text: str) -> Any:  # noqa: ANN401
-        if not self.named:
-            return float(text)
-        name, _, number = text.partition("=")
-        return name.strip(), float(number)
-
-    @staticmethod
-    def text(value: tuple[Any, ...]) -> str:
-        """Return a value as it would be written."""
-        return ",".join(f"{one[0]}={one[1]:g}" if isinstance(one, tuple) else f"{one:g}" for one in value)
-
-
-def _parameters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command a flag for each parameter of a world."""
-    from producers.simulator.shifted import SHIFTED  # noqa: PLC0415
-
-    for field in reversed(fields(SHIFTED)):
-        default = getattr(SHIFTED, field.name)
-        spread = isinstance(default, tuple)
-        kind = Spread(default) if spread else click.FloatRange(0) if isinstance(default, float) else click.IntRange(1)
-        name = {"n_donors": "donors", "history_days": "days"}.get(field.name, field.name)
-        option = click.option(
-            f"--{name.replace('_', '-')}",
-            field.name,
-            default=Spread.text(default) if spread else default,
-            type=kind,
-            envvar=f"SMARTBLOOD_EVALUATE_WORLD_{name.upper()}",
-            show_envvar=True,
-            help=f"The world's {field.name.replace('_', ' ')}.",
-        )
-        command = option(command)
-    return command
-
-
 @evaluate.command()
 @SEED
 @OUT
-@_parameters
+@world_flags
 @with_settings("models_dir", "models_map_sha256")
 def world(*, seed: int, out: Path | None, settings: Settings, **parameters: Any) -> None:  # noqa: ANN401
     """Judge the default versions of all models of donors in a simulated world that they weren't trained in.

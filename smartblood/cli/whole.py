@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import click
 
@@ -30,6 +30,11 @@ NAMES = ("donor-state", "matching", "recording")
 BROKER_WITHIN_S = 10.0
 READY_WITHIN_S = 300.0
 """A matcher that takes in millions of donors needs its time."""
+
+BEFORE_HOST = re.compile(r"^([^:/?#]+://[^:/?#@]*:)(?:[^/?#]*|[^@]*)@")
+"""A password before the host; SQLAlchemy reads one in which ``/``, ``?`` or ``#`` stands too."""
+
+IN_QUERY = re.compile(r"([?&][^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +146,5 @@ def _await_ready(supervisor: Supervisor, stop: Stop) -> None:
 
 
 def without_password(url: str) -> str:
-    """Return ``url`` with its password left out, wherever it stands."""
-    parts = urlsplit(url)
-    if parts.password is not None:
-        host = parts.netloc.rpartition("@")[2]
-        parts = parts._replace(netloc=f"{parts.username}:***@{host}")
-    query = [(name, "***" if "password" in name.lower() else value) for name, value in parse_qsl(parts.query)]
-    if any(value == "***" for _, value in query):
-        parts = parts._replace(query=urlencode(query, safe="*"))
-    return urlunsplit(parts)
+    """Return ``url`` with its password left out, wherever it stands, and all else as it is."""
+    return IN_QUERY.sub(r"\1***", BEFORE_HOST.sub(r"\1***@", url))

@@ -149,12 +149,10 @@ class LocalBroker:
         try:
             self._prepare(classpath)
             self._fence(classpath)
+            flags = (*self._java_flags, *fencing.BROKER_FLAGS)
+            start = command(classpath, "kafka.Kafka", self._properties_path, flags=flags)
             with self.log_path.open("ab") as log:
-                self.process = children.spawn(
-                    command(classpath, "kafka.Kafka", self._properties_path, flags=self._java_flags),
-                    cwd=self.folder,
-                    output=log,
-                )
+                self.process = children.spawn(start, cwd=self.folder, output=log)
         except OSError as error:
             message = f"can't start the local broker in {self.folder}: {error.strerror}; is the disk full or read-only?"
             raise Fatal(message) from error
@@ -243,7 +241,7 @@ class LocalBroker:
             self._format(classpath)
 
     def _fence(self, classpath: list[Path]) -> None:
-        if not fencing.is_needed(self._data):
+        if not fencing.is_needed(self._data, self.log_path):
             return
         flags = (*self._java_flags, *fencing.FLAGS)
         start = command(classpath, "kafka.Kafka", self._controller_properties_path, flags=flags)

@@ -10,6 +10,9 @@ unstable.
 So the controller runs alone first, with a session of a fifth of a second, until it has fenced the broker; a
 coordinator then begins only once it has a leader's listener to send markers to. It is quicker too: the broker needn't
 wait for its last session to end.
+
+One that was killed before it led anything again has no session to end: there is nobody to fence, and no
+controller would ever say so. What the log says last, of fencing and its opposite, tells.
 """
 
 from __future__ import annotations
@@ -19,9 +22,17 @@ from pathlib import Path
 
 from smartblood.local import children
 
-CLASS = "org.apache.kafka.controller.ReplicationControlManager"
-FLAGS = (f"-Dorg.slf4j.simpleLogger.log.{CLASS}=info",)
+_SAYS = "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.controller.{}=info"
+FLAGS = (_SAYS.format("ReplicationControlManager"),)
+"""Of a controller, so that it says whom it fences."""
+
+BROKER_FLAGS = (_SAYS.format("BrokerHeartbeatManager"),)
+"""Of the broker, so that it says when it leads, and that it leads no more: a line each."""
+
 SAID = b"Fencing broker"
+_NO_MORE = (SAID, b"granted an immediate shutdown")
+_LEADS = b"to unfence has been granted"
+"""Said a few milliseconds before the metadata have it, so whoever is unfenced has said so."""
 
 SETTINGS = {
     "process.roles": "controller",
@@ -34,10 +45,23 @@ COMMIT_S = 0.1
 """From saying so until the metadata have it: a few milliseconds, on one node."""
 
 
-def is_needed(data: Path) -> bool:
-    """Whether the broker whose folder this is ended without saying so."""
+def is_needed(data: Path, log_path: Path) -> bool:
+    """Whether the broker ended without saying so, and leads what it led.
+
+    Parameters
+    ----------
+    data : Path
+        Its folder of metadata and records.
+    log_path : Path
+        What it and the controllers that fenced it said; where that is gone, it is taken to lead.
+    """
     began = (data / "__cluster_metadata-0").is_dir()
-    return began and not (data / ".kafka_cleanshutdown").exists()
+    if not began or (data / ".kafka_cleanshutdown").exists():
+        return False
+    if not log_path.exists():
+        return True
+    said = log_path.read_bytes()
+    return said.rfind(_LEADS) > max(said.rfind(words) for words in _NO_MORE)
 
 
 def fence(command: list[str], folder: Path, log_path: Path, *, within_s: float) -> bool:

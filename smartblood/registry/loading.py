@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,15 +12,10 @@ import numpy as np
 from features.scoring import ModelRefusedError, Panel
 from features.vectors import FEATURES
 from smartblood.errors import Fatal
-from smartblood.registry.builders import BUILDERS
+from smartblood.registry.checks import again, checked_bytes
 from smartblood.registry.manifest import FILE, Entry, read_manifest
 from smartblood.registry.scorer import TreeScorer, scorer_of
 from smartblood.registry.trees import UnreadableTreesError
-
-LIBRARIES = ("lightgbm", "scikit-learn", "numpy")
-"""Libraries in whose versions an artefact was made; with another version nobody has tested it."""
-
-AGAIN = "take the artefact from the release anew, or train it with `smartblood train {name}`"
 
 
 class Finding(NamedTuple):
@@ -114,74 +107,14 @@ def _problem(models_dir: Path, entry: Entry) -> str | None:
 
 
 def _load(models_dir: Path, entry: Entry) -> TreeScorer:
-    _check_features(entry)
-    _check_libraries(entry)
-    data = _checked_bytes(models_dir, entry)
+    data = checked_bytes(models_dir, entry)
     try:
         return _scorer(entry, joblib.load(io.BytesIO(data)))
     except Fatal:
         raise
     except Exception as error:  # whatever unpickling, reading or trying it raises: a release must not stop a stream
-        message = f"{entry.name} {entry.version}: {entry.file} holds no model: {type(error).__name__}; {_again(entry)}"
+        message = f"{entry.name} {entry.version}: {entry.file} holds no model: {type(error).__name__}; {again(entry)}"
         raise Fatal(message) from error
-
-
-def _check_features(entry: Entry) -> None:
-    built = BUILDERS.get(entry.name)
-    if built is None:
-        message = f"{entry.name} {entry.version}: nothing here computes features for this model; {_again(entry)}"
-        raise Fatal(message)
-    if entry.features != built:
-        differing = _first_difference([tuple(one) for one in entry.features], [tuple(one) for one in built])
-        message = (
-            f"{entry.name} {entry.version}: its features aren't those that are computed for it "
-            f"({differing}); {_again(entry)}"
-        )
-        raise Fatal(message)
-
-
-def _first_difference(listed: list[tuple[str, ...]], built: list[tuple[str, ...]]) -> str:
-    for number, (one, other) in enumerate(zip(listed, built, strict=False), 1):
-        if one != other:
-            return f"number {number} is {' '.join(one)!r} there, {' '.join(other)!r} here"
-    return f"{len(listed)} there, {len(built)} here"
-
-
-def _check_libraries(entry: Entry) -> None:
-    for library in LIBRARIES:
-        made_with, here = entry.libraries.get(library), installed(library)
-        if made_with != here:
-            message = (
-                f"{entry.name} {entry.version}: it was made with {library} {made_with}, and {here} is installed; "
-                f"install the locked versions with `make install`, or {_again(entry)}"
-            )
-            raise Fatal(message)
-
-
-def installed(library: str) -> str | None:
-    """Return the version of a library that is installed, None where it isn't."""
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _checked_bytes(models_dir: Path, entry: Entry) -> bytes:
-    """Return the artefact's bytes, whose digest was checked: the very bytes that are deserialised then."""
-    path = models_dir / entry.file
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        message = f"{entry.name} {entry.version}: {path} can't be read: {error.strerror}; {_again(entry)}"
-        raise Fatal(message) from error
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != entry.sha256:
-        message = (
-            f"{entry.name} {entry.version}: {path} has the digest {digest}, where {FILE} says {entry.sha256}; "
-            f"{_again(entry)}"
-        )
-        raise Fatal(message)
-    return data
 
 
 def _scorer(entry: Entry, content: Any) -> TreeScorer:  # noqa: ANN401 - what a file holds
@@ -189,15 +122,11 @@ def _scorer(entry: Entry, content: Any) -> TreeScorer:  # noqa: ANN401 - what a 
     try:
         scorer = scorer_of(content, sha256=entry.sha256)
     except UnreadableTreesError as error:
-        message = f"{entry.name} {entry.version}: {entry.file} holds no model: {error}; {_again(entry)}"
+        message = f"{entry.name} {entry.version}: {entry.file} holds no model: {error}; {again(entry)}"
         raise Fatal(message) from error
     if (scorer.name, scorer.version, scorer.features) != (entry.name, entry.version, names):
-        message = f"{entry.name} {entry.version}: {entry.file} holds {scorer.name} {scorer.version}; {_again(entry)}"
+        message = f"{entry.name} {entry.version}: {entry.file} holds {scorer.name} {scorer.version}; {again(entry)}"
         raise Fatal(message)
     # Compiles what isn't yet, so that the first request doesn't wait for it.
     scorer.predict(np.zeros((1, len(names))))
     return scorer
-
-
-def _again(entry: Entry) -> str:
-    return AGAIN.format(name=entry.name)

@@ -12,7 +12,7 @@ import joblib
 
 from smartblood.errors import Fatal
 from smartblood.registry.builders import BUILDERS
-from smartblood.registry.loading import LIBRARIES, installed
+from smartblood.registry.checks import LIBRARIES, installed
 from smartblood.registry.manifest import FILE, Entry, Manifest, read_manifest
 
 MODEL, CARD = "model.joblib", "card.md"

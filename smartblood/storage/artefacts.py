@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, exists, func, literal, select
+from sqlalchemy import Connection, delete, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from consumers.recording.rows import ReleaseRow
@@ -36,7 +36,7 @@ class Artefact(NamedTuple):
 
 
 Artefacts = Callable[[], Mapping[str, list[Artefact]]]
-"""Tells what artefacts there are of each model."""
+"""Tells what artefacts there are of each model, as far as anything is known of it."""
 
 
 def no_artefacts() -> Mapping[str, list[Artefact]]:
@@ -45,17 +45,27 @@ def no_artefacts() -> Mapping[str, list[Artefact]]:
 
 
 def settle(connection: Connection, models: Iterable[str], artefacts: Mapping[str, list[Artefact]]) -> None:
-    """Show the champion of each of ``models``; none where no artefact of it is there."""
+    """Show the champion of each of ``models``; none is active where no artefact of it is there.
+
+    What is shown of a model that ``artefacts`` doesn't know stays.
+    """
     for model in sorted(set(models)):
         there = artefacts.get(model, [])
         found = _released(connection, model, there) or _default(there)
         if found is not None:
             _put(connection, model, *found)
+        elif model in artefacts:
+            connection.execute(update(MODEL_ARTIFACTS).filter_by(model_name=model).values(is_active=False))
 
 
 def released_models(connection: Connection) -> list[str]:
     """Return the models of which anything was ever released."""
     return list(connection.scalars(select(MODEL_RELEASES.c.model_name).distinct()))
+
+
+def forget_releases(connection: Connection) -> set[str]:
+    """Forget all that was ever released, and return the models of which it was."""
+    return set(connection.scalars(delete(MODEL_RELEASES).returning(MODEL_RELEASES.c.model_name)))
 
 
 def _released(connection: Connection, model: str, there: list[Artefact]) -> tuple[Artefact, Any] | None:

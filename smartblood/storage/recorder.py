@@ -107,7 +107,8 @@ class Recorder:
         self._probe = probe
         self._log = logs.logger(processor=TOPOLOGY.name, slot=slot)
         self._projecting = Projecting(Projection(codec or Codec(), INDIA_2020, feature_names), self._cluster.topic)
-        self._sink = Sink(settings.database_url, tell_artefacts=tell_artefacts, probe=probe)
+        releases = self._cluster.topic("model-released")
+        self._sink = Sink(settings.database_url, tell_artefacts=tell_artefacts, releases_topic=releases, probe=probe)
         self._gauges = Gauges(TOPOLOGY, slot)
         self._failures = FailureLimit()
         self._stuck = StuckDetector(f"{TOPOLOGY.name} {slot}", STUCK_S)

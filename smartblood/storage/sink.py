@@ -56,6 +56,8 @@ class Sink:
         SQLAlchemy's URL.
     tell_artefacts : callable, optional
         Tells what artefacts of models there are, for ``model_artifacts``.
+    releases_topic : str
+        The topic of releases, as the cluster has it.
     probe : callable, optional
         Told each step's name: ``begun``, ``offsets moved``, ``rows written``, ``committed``.
 
@@ -66,10 +68,16 @@ class Sink:
     """
 
     def __init__(
-        self, url: str, *, tell_artefacts: Artefacts = no_artefacts, probe: Callable[[str], None] = no_probe
+        self,
+        url: str,
+        *,
+        tell_artefacts: Artefacts = no_artefacts,
+        releases_topic: str = "model-released",
+        probe: Callable[[str], None] = no_probe,
     ) -> None:
         self._engine = engine_of(url)
         self._tell_artefacts = tell_artefacts
+        self._releases_topic = releases_topic
         self._probe = probe
 
     def require_up_to_date(self) -> None:
@@ -101,7 +109,8 @@ class Sink:
     def positions(self, topic_ids: Mapping[Place, str | None]) -> dict[Place, int]:
         """Return where recording goes on in each partition; 0 where nothing was recorded yet.
 
-        A topic that was made anew under its name is recorded from its beginning.
+        A topic that was made anew under its name is recorded from its beginning. Of releases the last word holds, and
+        offsets tell which that is: those of the topic that is gone are forgotten.
 
         Parameters
         ----------
@@ -129,8 +138,14 @@ class Sink:
                     changed = update(table).where(table.c.topic == topic, table.c.partition == partition)
                     kept = {} if not anew else {"next_offset": 0}
                     connection.execute(changed.values(topic_id=topic_ids[place], **kept))
+                if anew and topic == self._releases_topic:
+                    self._forget_releases(connection)
                 found[place] = 0 if anew else next_offset
         return found
+
+    def _forget_releases(self, connection: Connection) -> None:
+        _take_lock(connection)
+        artefacts.settle(connection, artefacts.forget_releases(connection), self._tell_artefacts())
 
     def write(self, rows: Folded, offsets: Sequence[Offset]) -> None:
         """Write a batch and move its offsets, both or neither.

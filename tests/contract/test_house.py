@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from schemas.catalogue import schema_files
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("consumers", "features", "producers", "schemas", "smartblood")
 DUMPING_GROUNDS = {"utils", "helpers", "common", "core", "base", "manager", "service", "misc"}
@@ -51,6 +53,15 @@ def test_the_locks_are_those_of_the_project():
         line.split("==")[0] for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines() if "==" in line
     }
     assert names <= locked
+
+
+def test_the_changelog_names_every_migration_and_every_schema_that_has_a_newer_version():
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    schemas, migrations = text.split("### Schemas")[-1].split("### Migrations")
+    newer = [file for file in schema_files() if file.version > 1]
+    assert not [file.path for file in newer if f"`{file.topic}` version {file.version}" not in schemas]
+    steps = sorted((ROOT / "smartblood/storage/migrations/versions").glob("[0-9]*.py"))
+    assert not [step.name for step in steps if step.name[:4] not in migrations]
 
 
 def test_nothing_large_is_under_version_control():

@@ -13,6 +13,7 @@ import sqlalchemy
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from smartblood.local import children, fencing
 from smartblood.local.broker import LARGEST_RECORD_BYTES, LocalBroker
 from smartblood.local.postgres import LocalPostgres
 
@@ -48,6 +49,35 @@ def test_a_killed_broker_is_fenced_before_it_comes_back_and_one_that_was_stopped
         assert broker.log_path.read_text("utf-8").count("Fencing broker 1 ") == 1
 
 
+@pytest.fixture
+def fenced(monkeypatch):
+    """Whether there was somebody to fence, for each time it was tried."""
+    tried, fence = [], fencing.fence
+    monkeypatch.setattr(fencing, "fence", lambda *args, **settings: tried.append(fence(*args, **settings)))
+    return tried
+
+
+def test_a_broker_that_is_killed_before_it_registered_again_is_not_fenced_twice(tmp_path, fenced):
+    with LocalBroker(tmp_path / "kafka") as broker:
+        broker.kill()
+        broker.begin()
+        broker.kill()
+        broker.start()
+        assert fenced == [True]
+        broker.kill()
+        broker.start()
+        assert fenced == [True, True], "it had registered again"
+
+
+def test_a_broker_that_is_killed_before_it_registered_for_the_first_time_is_not_fenced_in_vain(tmp_path, fenced):
+    broker = LocalBroker(tmp_path / "kafka")
+    broker.begin()
+    assert children.wait_until((broker.folder / "data" / "__cluster_metadata-0").is_dir, within_s=30)
+    broker.kill()
+    with broker:
+        assert False not in fenced
+
+
 def test_a_killed_postgres_comes_back_on_its_port_with_what_was_committed(tmp_path):
     with LocalPostgres(tmp_path / "postgres") as postgres:
         url = postgres.url
@@ -65,6 +95,7 @@ def test_a_killed_postgres_comes_back_on_its_port_with_what_was_committed(tmp_pa
 STARTS_BOTH = """
 import sys, time
 from pathlib import Path
+from smartblood.local import children, fencing
 from smartblood.local.broker import LocalBroker
 from smartblood.local.postgres import LocalPostgres
 broker, postgres = LocalBroker(Path(sys.argv[1]) / "kafka"), LocalPostgres(Path(sys.argv[1]) / "postgres")

@@ -19,6 +19,13 @@ from smartblood.storage.engine import engine_of
             "postgresql://u@host/db?options=-csearch_path%3Dblood",
             "postgresql://u@host/db?options=-csearch_path%3Dblood",
         ),
+        ("postgresql+psycopg2:///db?host=/tmp/sock", "postgresql+psycopg2:///db?host=/tmp/sock"),
+        ("postgresql:///db?host=/tmp/sock&password=secret", "postgresql:///db?host=/tmp/sock&password=***"),
+        ("postgresql://u:secret@/db?host=/tmp/sock", "postgresql://u:***@/db?host=/tmp/sock"),
+        ("postgresql://u:se@cret@host/db", "postgresql://u:***@host/db"),
+        ("postgresql://u:se/cr#et?@host/db", "postgresql://u:***@host/db"),
+        ("postgresql://host:5432/db", "postgresql://host:5432/db"),
+        ("", ""),
     ],
 )
 def test_a_password_is_not_shown_wherever_it_stands(url, shown):

@@ -92,10 +92,12 @@ def test_every_parameter_of_the_world_is_a_flag_that_makes_the_world(monkeypatch
         value = getattr(SHIFTED, field.name)
         if isinstance(value, tuple):
             named = isinstance(value[0], tuple)
-            value = tuple((one[0], one[1] + 0.25) if named else one + 0.25 for one in value)
+            shares = [one[1] for one in value[1:] + value[:1]] if named else []
+            names = [one[0] for one in value] if named else []
+            value = tuple(zip(names, shares, strict=True)) if named else tuple(one + 0.25 for one in value)
             text = ",".join(f"{one[0]}={one[1]}" if named else str(one) for one in value)
         else:
-            value = value + 1 if isinstance(value, int) else value / 2
+            value = value + 1 if isinstance(value, int) else value * 0.9
             text = str(value)
         given[field.name] = value
         arguments += [f"--{flags.get(field.name, field.name).replace('_', '-')}", text]

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from smartblood.errors import Fatal
+from smartblood.local import fencing
 from smartblood.local.broker import LocalBroker
 from smartblood.local.jars import Jar, fetch, listed, verified
 from smartblood.local.ports import free_port
@@ -99,3 +100,32 @@ def test_a_busy_port_is_one_line(server, tmp_path, monkeypatch):
 def test_a_port_is_given_once_though_nothing_listens_there_yet(monkeypatch):
     monkeypatch.setattr("os.urandom", lambda n: b"\x07" * n)
     assert len({free_port() for _ in range(20)}) == 20
+
+
+UNFENCED = "BrokerHeartbeatManager - The request from broker 1 to unfence has been granted because it has caught up"
+FENCED = "ReplicationControlManager - Fencing broker 1 at epoch 11 because its session has timed out."
+SHUT_DOWN = "BrokerHeartbeatManager - Unfenced broker 1 has requested and been granted an immediate shutdown."
+
+
+@pytest.mark.parametrize(
+    ("said", "is_needed"),
+    [
+        ([], False),
+        (["WARN"], False),
+        ([UNFENCED], True),
+        ([UNFENCED, FENCED, "WARN"], False),
+        ([UNFENCED, FENCED, UNFENCED, "WARN"], True),
+        ([UNFENCED, SHUT_DOWN], False),
+        ([UNFENCED, SHUT_DOWN, UNFENCED], True),
+        (None, True),
+    ],
+)
+def test_a_killed_broker_is_to_be_fenced_unless_its_log_says_that_it_is(said, is_needed, tmp_path):
+    log_path = tmp_path / "broker.log"
+    if said is not None:
+        log_path.write_text("".join(f"{line}\n" for line in said), "utf-8")
+    assert not fencing.is_needed(tmp_path, log_path), "nothing began"
+    (tmp_path / "__cluster_metadata-0").mkdir()
+    assert fencing.is_needed(tmp_path, log_path) is is_needed
+    (tmp_path / ".kafka_cleanshutdown").touch()
+    assert not fencing.is_needed(tmp_path, log_path)

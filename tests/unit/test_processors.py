@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,8 @@ from consumers.donor_state import DonorState
 from consumers.driver import Driver
 from features.reach import ReachRules
 from smartblood import processors
+from smartblood.registry.manifest import FILE, Manifest
+from smartblood.registry.writing import entry_of
 from smartblood.settings import load
 from tests.unit.donor_state.histories import DAY, DONOR, START, donation, response
 from tests.unit.matching.world import KOCHI, World, cell_north_of, request, state
@@ -73,11 +76,34 @@ def test_how_fast_what_a_donor_did_fades_is_a_setting(monkeypatch):
     assert (state["alerts_decayed"], state["unanswered_decayed"]) == (0.5, 0.25)
 
 
+ENTRY = entry_of("donor_seeker_match", "1.0.0", b"trees", training_data={"ends_at": 7}, metrics={})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "there"),
+    [
+        ({}, {"donor_seeker_match": ["1.0.0", "1.1.0"]}),
+        ({"file": "gone.joblib"}, {"donor_seeker_match": ["1.0.0"]}),
+        ({"sha256": "0" * 64}, {"donor_seeker_match": ["1.0.0"]}),
+        ({"features": ENTRY.features[::-1]}, {"donor_seeker_match": ["1.0.0"]}),
+        ({"libraries": ENTRY.libraries | {"lightgbm": "0.1"}}, {"donor_seeker_match": ["1.0.0"]}),
+        ({"name": "crystal_ball"}, {"donor_seeker_match": ["1.0.0"], "crystal_ball": []}),
+    ],
+)
+def test_a_version_that_whoever_scores_refuses_is_not_told_of(wrong, there, tmp_path):
+    other = replace(ENTRY, version="1.1.0", **wrong)
+    (tmp_path / ENTRY.file).parent.mkdir(parents=True)
+    (tmp_path / ENTRY.file).write_bytes(b"trees")
+    (tmp_path / FILE).write_text(Manifest({other.name: "1.1.0"}, (ENTRY, other)).as_text(), "utf-8")
+    found = processors.artefacts_there(load(models_dir=tmp_path))
+    assert {model: [one.version for one in listed] for model, listed in found.items()} == there
+
+
 def test_telling_what_artefacts_there_are_loads_nothing_that_evaluates_them():
     program = (
         "import sys\nfrom smartblood.processors import artefacts_there\nfrom smartblood.settings import Settings\n"
         "assert artefacts_there(Settings())\n"
-        "sys.exit(','.join(m for m in ('numba', 'scipy', 'sklearn', 'lightgbm') if m in sys.modules) or 0)"
+        "sys.exit(','.join(m for m in ('numba', 'scipy', 'sklearn', 'lightgbm', 'joblib') if m in sys.modules) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")

@@ -30,7 +30,7 @@ from tests.integration.recording.record_world import (
     wait_until,
     worker,
 )
-from tests.record_events import CODEC, event, matches_of
+from tests.record_events import CODEC, an_id, event, matches_of
 from tests.registry_double import Double
 
 pytestmark = pytest.mark.broker
@@ -307,10 +307,14 @@ def test_a_pending_migration_stops_it(fresh, database_url):
 
 def test_topics_made_anew_are_recorded_from_their_beginning(fresh):
     """A throw-away broker beside a lasting database: what is known there is of topics that are gone."""
-    topic = "blood-request-created"
+    topics = ["blood-request-created", "model-released"]
     for n in (1, 2):
-        fresh.publish(encoded([(topic, event(topic, request_id=n * 100 + k)) for k in range(30)]))
+        requests = [(topics[0], event(topics[0], request_id=n * 100 + k)) for k in range(30)]
+        release = (topics[1], event(topics[1], event_id=an_id(n), version=f"{n}.0.0"))
+        fresh.publish(encoded([*requests, release]))
         with recording(fresh.settings):
             wait_until(lambda n=n: len(fresh.record.ask("SELECT 1 FROM blood_requests")) == n * 30, within_s=20)
-        delete_topic(fresh.servers, fresh.prefix + topic)
-        make_topics(fresh.servers, fresh.prefix, [topic])
+            wait_until(lambda n=n: fresh.record.ask("SELECT version FROM model_releases") == [(f"{n}.0.0",)])
+        for topic in topics:
+            delete_topic(fresh.servers, fresh.prefix + topic)
+        make_topics(fresh.servers, fresh.prefix, topics)

@@ -10,6 +10,7 @@ from tests.record_events import AT, MINUTE, an_id, event
 pytestmark = pytest.mark.broker
 
 MODEL = "donor_seeker_match"
+TOPIC = "p-model-released"
 SHOWN = "SELECT model_name, version, artifact_path, is_active, deployed_at IS NULL AS is_default FROM model_artifacts"
 
 
@@ -22,7 +23,7 @@ THERE = {MODEL: [artefact("1", is_default=True), artefact("2"), artefact("3")]}
 
 @pytest.fixture
 def sink(engine, postgres):  # noqa: ARG001 - the tables must be there
-    made = Sink(postgres.url_of("sink"), tell_artefacts=lambda: THERE)
+    made = Sink(postgres.url_of("sink"), tell_artefacts=lambda: THERE, releases_topic=TOPIC)
     empty(made)
     yield made
     made.close()
@@ -73,3 +74,26 @@ def test_a_release_that_is_repeated_is_no_second_word(sink, ask):
 def test_models_without_an_artefact_are_not_shown(sink, ask):
     put(sink, released(1, "1", "CHAMPION", model="demand_forecast"), offset=1)
     assert ask(SHOWN) == []
+
+
+def test_what_was_released_on_a_topic_that_is_gone_has_no_say(sink, ask):
+    place, other = (TOPIC, 0), ("p-matches", 0)
+    sink.positions({place: "one", other: "one"})
+    put(sink, released(1, "3", "CHAMPION"), offset=100)
+    sink.positions({place: "one", other: "two"})
+    assert shown(ask) == ("3", False)
+    assert sink.positions({place: "two", other: "two"}) == {place: 0, other: 0}
+    assert shown(ask) == ("1", True)
+    assert ask("SELECT 1 FROM model_releases") == []
+    put(sink, released(2, "2", "CHAMPION"), offset=0)
+    sink.positions({place: "two", other: "two"})
+    assert shown(ask) == ("2", False)
+
+
+def test_a_model_of_which_no_artefact_can_be_used_any_more_is_not_active(sink, ask, monkeypatch):
+    asked = f"SELECT version, is_active FROM model_artifacts WHERE model_name = '{MODEL}'"
+    put(sink, released(1, "3", "CHAMPION"), offset=1)
+    for there, is_active in (({}, True), ({MODEL: []}, False), (THERE, True), ({MODEL: [artefact("2")]}, False)):
+        monkeypatch.setattr(sink, "_tell_artefacts", lambda there=there: there)
+        sink.show_models()
+        assert ask(asked) == [{"version": "3", "is_active": is_active}], "where no manifest can be read, nobody knows"
