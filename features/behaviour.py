@@ -87,12 +87,13 @@ def behaviour_at(columns: Columns, rows: NDArray[np.integer], at: ArrayLike, hal
     half_lives : HalfLives
         Those with which the sums were made.
     """
-    instants = np.broadcast_to(np.asarray(at, np.int64), rows.shape)
+    instants = np.empty(len(rows), np.int64)
+    instants[:] = at
     found = np.empty((len(Behaviour._fields), len(rows)), np.float64)
     _behaviour(
         columns,
         rows.astype(np.int64),
-        np.ascontiguousarray(instants),
+        instants,
         (half_lives.rate_days * MINUTES_A_DAY, half_lives.fatigue_days * MINUTES_A_DAY),
         found,
     )

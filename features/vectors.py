@@ -122,8 +122,9 @@ def match_rows(
     ndarray of float64, shape (n, 7)
         Compatibility is 4 − tier: 3 identical, 2 compatible, 1 on sign-off.
     """
+    compatibility = 4 - np.asarray(tier, np.float64)
     return _rows(
-        4 - np.asarray(tier, np.float64), distance_km, availability, since_donation_days, reliability, urgency, units
+        len(compatibility), compatibility, distance_km, availability, since_donation_days, reliability, urgency, units
     )
 
 
@@ -141,6 +142,7 @@ def availability_rows(behaviour: Behaviour, at: ArrayLike) -> Floats:
     hour, day = local_hour(instant), weekday(instant)
     is_weekend = day >= SATURDAY
     return _rows(
+        len(behaviour.alerts),
         behaviour.since_donation_days,
         behaviour.total_donations,
         behaviour.response_rate,
@@ -157,6 +159,7 @@ def availability_rows(behaviour: Behaviour, at: ArrayLike) -> Floats:
 def reliability_rows(behaviour: Behaviour) -> Floats:
     """Rows for ``donor_reliability``, in the order of ``RELIABILITY_FEATURES``."""
     return _rows(
+        len(behaviour.alerts),
         behaviour.total_donations,
         behaviour.completion_rate,
         behaviour.cancellation_rate,
@@ -168,7 +171,7 @@ def reliability_rows(behaviour: Behaviour) -> Floats:
 
 
 def response_time_rows(
-    behaviour: Behaviour, distance_km: ArrayLike, at: ArrayLike, *, urgency: ArrayLike, waited_minutes: ArrayLike
+    behaviour: Behaviour, distance_km: ArrayLike, at: ArrayLike, *, urgency: ArrayLike, stretches: ArrayLike
 ) -> Floats:
     """Rows for ``donor_response_time``, in the order of ``RESPONSE_TIME_FEATURES``.
 
@@ -180,25 +183,33 @@ def response_time_rows(
     at : array of int, shape (n,)
         When the donor is asked, microseconds since 1970.
     urgency : int or array of int
-    waited_minutes : float or array of float
-        Where the stretch of time begins that is asked about, minutes after ``at``.
+    stretches : array of float, shape (m,)
+        Where each stretch of time begins that is asked about, minutes after ``at``.
+
+    Returns
+    -------
+    ndarray of float64, shape (n * m, 7)
+        All stretches of one donor after the other.
     """
-    instant = np.asarray(at, np.int64)
-    return _rows(
+    instant, begin = np.asarray(at, np.int64), np.asarray(stretches, np.float64)
+    seen = _rows(
+        len(behaviour.alerts),
         distance_km,
         behaviour.age_years,
         behaviour.answer_hours,
         urgency,
         local_hour(instant),
         weekday(instant) >= SATURDAY,
-        waited_minutes,
+        0.0,
     )
+    rows = np.repeat(seen, len(begin), axis=0)
+    rows[:, -1] = np.tile(begin, len(seen))
+    return rows
 
 
-def _rows(*columns: ArrayLike) -> Floats:
-    """Stack columns side by side; a single number stands for a column of it."""
-    found = [np.asarray(column, np.float64) for column in columns]
-    rows = np.empty((max((column.size for column in found if column.ndim), default=0), len(found)), np.float64)
-    for place, column in enumerate(found):
+def _rows(n: int, *columns: ArrayLike) -> Floats:
+    """Stack columns of length ``n`` side by side; a single number stands for a column of it."""
+    rows = np.empty((n, len(columns)), np.float64)
+    for place, column in enumerate(columns):
         rows[:, place] = column
     return rows

@@ -252,17 +252,11 @@ class Matcher:
 
     def _waiting(self, asked: Sequence[Asked], offers: Offers) -> NDArray[np.float64]:
         """Return what the model of response times sees of each offer in each stretch of time, one after the other."""
-        lengths = np.diff(offers.start) * N_STRETCHES
+        lengths = np.diff(offers.start)
         at = np.repeat(np.array([one.answered.occurred_at for one in asked], np.int64), lengths)
         urgency = np.repeat(np.array([URGENCY_LEVEL[one.request["urgency"]] for one in asked], np.int64), lengths)
-        behaviour = behaviour_at(self._index.columns, np.repeat(offers.row, N_STRETCHES), at, self._half_lives)
-        return response_time_rows(
-            behaviour,
-            np.repeat(offers.distance_km, N_STRETCHES),
-            at,
-            urgency=urgency,
-            waited_minutes=np.tile(BOUNDS_MINUTES[:-1], len(offers.row)),
-        )
+        behaviour = behaviour_at(self._index.columns, offers.row, at, self._half_lives)
+        return response_time_rows(behaviour, offers.distance_km, at, urgency=urgency, stretches=BOUNDS_MINUTES[:-1])
 
     def _hours(
         self, answering: Sequence[Panel], offers: Offers, waiting: NDArray[np.float64], runs: Runs

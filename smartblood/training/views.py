@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.behaviour import Behaviour, behaviour_at
 from features.decay import HalfLives
-from features.response_time import BOUNDS_MINUTES, N_STRETCHES
+from features.response_time import BOUNDS_MINUTES
 from features.scoring import Scorer
 from features.vectors import availability_rows, match_rows, reliability_rows, response_time_rows
 from smartblood.training.examples import NEVER, Examples
@@ -84,25 +84,15 @@ def waiting_view(examples: Examples) -> Waiting:
     came = (answered_us != NEVER) & (answered_us >= _STARTS_US) & (answered_us < _ENDS_US)
     silent = (watched_us >= _ENDS_US) & ((answered_us == NEVER) | (answered_us >= _ENDS_US))
     watched = (came | silent) & (examples.life_us[:, None] >= _ENDS_US)
-    example, stretch = np.nonzero(watched)
-    behaviour = behaviour_of(examples)
-    rows = response_time_rows(
-        Behaviour(*(column[example] for column in behaviour)),
-        examples.distance_km[example],
-        examples.at[example],
-        urgency=examples.urgency[example],
-        waited_minutes=np.array(BOUNDS_MINUTES)[stretch],
-    )
-    return Waiting(rows, came[watched], example)
+    return Waiting(chances_view(examples)[watched.ravel()], came[watched], np.nonzero(watched)[0])
 
 
 def chances_view(examples: Examples) -> Floats:
     """Return what ``donor_response_time`` sees of all stretches of each example, one after the other."""
-    example = np.repeat(np.arange(examples.at.size), N_STRETCHES)
     return response_time_rows(
-        Behaviour(*(column[example] for column in behaviour_of(examples))),
-        examples.distance_km[example],
-        examples.at[example],
-        urgency=examples.urgency[example],
-        waited_minutes=np.tile(BOUNDS_MINUTES[:-1], examples.at.size),
+        behaviour_of(examples),
+        examples.distance_km,
+        examples.at,
+        urgency=examples.urgency,
+        stretches=BOUNDS_MINUTES[:-1],
     )

@@ -86,9 +86,11 @@ def test_reliability_and_response_time_see_what_they_are_named_for():
     expected = [getattr(DONORS, name).tolist() for name in (*names, "kept_rate", "promises")]
     assert reliability_rows(DONORS).T.tolist() == expected
     at = np.array([MONDAY + 13 * HOUR_US, MONDAY + 5 * DAY_US])
-    rows = response_time_rows(DONORS, [2.0, 3.0], at, urgency=[1, 4], waited_minutes=[0.0, 45.0])
+    rows = response_time_rows(DONORS, [2.0, 3.0], at, urgency=[1, 4], stretches=[0.0, 45.0])
     of_donor = [getattr(DONORS, name).tolist() for name in ("age_years", "answer_hours")]
-    assert rows.T.tolist() == [[2.0, 3.0], *of_donor, [1, 4], [13, 0], [0, 1], [0.0, 45.0]]
+    seen = [[2.0, 3.0], *of_donor, [1, 4], [13, 0], [0, 1]]
+    assert rows[::2].T.tolist() == [*seen, [0.0, 0.0]]
+    assert rows[1::2].T.tolist() == [*seen, [45.0, 45.0]]
 
 
 def test_confidence_grows_with_what_was_seen_of_a_donor():
