@@ -3,12 +3,13 @@
 # make test      everything that CI runs; installs first
 # make bench     figures: a table with machine, versions, medians
 # make soak      the long forms of the tests
+# make docs      what is generated of docs/: asyncapi.json, models.md
 # make lock      the lock files anew, from pyproject.toml
 
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help install demo test bench soak lock clean
+.PHONY: help install demo test bench soak docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +33,11 @@ bench: install
 
 soak: install
 	$(BIN)/pytest -m soak
+
+docs: install
+	$(BIN)/python -c 'import json, smartblood, schemas.asyncapi as made; \
+	    print(json.dumps(made.document(smartblood.__version__), indent=2, ensure_ascii=False))' >docs/asyncapi.json
+	$(BIN)/smartblood models report --out docs/models.md
 
 lock:
 	$(COMPILE) --extra local --extra dev --output-file requirements.lock pyproject.toml

@@ -143,8 +143,14 @@ def _comparison(found: Evaluation) -> str:
     for name, ratios in found.observed_to_expected.items():
         lines.append(f"{name}, observed ÷ expected, ten bins: " + " ".join(f"{one:.2f}" for one in ratios))
     for name, metrics in found.others.items():
-        lines.append(f"{name}: " + ", ".join(f"{figure} {_short(value)}" for figure, value in metrics.items()))
+        told = {figure: value for figure, value in metrics.items() if not _is_bins(value)}
+        lines.append(f"{name}: " + ", ".join(f"{figure} {_short(value)}" for figure, value in told.items()))
     return "\n".join(lines)
+
+
+def _is_bins(value: object) -> bool:
+    """Tell a figure of each bin from a figure with its interval."""
+    return isinstance(value, list) and len(value) != 3
 
 
 def _short(value: object) -> str:
@@ -175,7 +181,9 @@ def _flat_world(found: Evaluation, seed: int) -> dict[str, float | int]:
             flat[f"{prefix}observed_to_expected_{number}"] = one
     for name, metrics in found.others.items():
         for figure, value in metrics.items():
-            if isinstance(value, list):
+            if _is_bins(value):
+                flat |= {f"{name}_{figure}_{number}": one for number, one in enumerate(value, 1)}
+            elif isinstance(value, list):
                 ends = zip(("", "_lower", "_upper"), value, strict=True)
                 flat |= {f"{name}_{figure}{ending}": one for ending, one in ends}
             else:

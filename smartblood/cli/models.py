@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
+from pathlib import Path
 
 import click
 
 from smartblood.cli.options import with_settings
+from smartblood.cli.train import NAMES
 from smartblood.errors import Fatal
 from smartblood.settings import Settings
 
@@ -44,7 +46,7 @@ def verify(context: click.Context, settings: Settings) -> None:
 
 
 @models.command()
-@click.argument("model", type=click.Choice(["donor_seeker_match"]), metavar="MODEL")
+@click.argument("model", type=click.Choice(NAMES), metavar="MODEL")
 @click.argument("version")
 @click.option(
     "--role",
@@ -89,6 +91,31 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
     with Publisher(Cluster.of(settings), codec_of(settings), linger_ms=0) as publisher:
         publisher.publish("model-released", f"{model}/{version}", event, now // 1_000)
     click.echo(f"{model} {version} is {role} now ({sha256})")
+
+
+@models.command()
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="SMARTBLOOD_MODELS_REPORT_OUT",
+    show_envvar=True,
+    help="Write it into this file; else it is printed.",
+)
+@with_settings("models_dir", "models_map_sha256")
+def report(out: Path | None, settings: Settings) -> None:
+    """Say what the default models are and how good they are on later alerts, as Markdown: docs/models.md."""
+    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415 - quick help
+    from smartblood.training.report import report_of  # noqa: PLC0415
+
+    text = report_of(read_manifest(settings.models_dir, settings.models_map_sha256), settings.models_dir)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        message = f"{out} can't be written: {error.strerror}; give another file with --out"
+        raise Fatal(message) from error
 
 
 def _digest(model: str, version: str, settings: Settings, *, must_work: bool) -> str:

@@ -18,12 +18,12 @@ from producers.simulator import World, simulate
 from smartblood.errors import Fatal
 from smartblood.training.examples import SETTLED_US, Examples, examples_of
 from smartblood.training.judging import (
-    N_BINS,
     Interval,
     auc,
     brier,
     calibration_error,
     log_loss,
+    observed_to_expected,
     with_interval,
 )
 from smartblood.training.policies import policies, truth_of
@@ -103,17 +103,13 @@ def evaluate(
         "reliability": of_reliability(panel.reliability, alerts, truth, seed),
         "response_time": of_response_time(panel.response_time, alerts, seed),
     }
-    calibrated = {
-        "availability": _observed_to_expected(alerts.accepted, views.availability),
-    }
-    return _judged(alerts, policies(panel.match, views, truth.gives), others, calibrated, seed)
+    return _judged(alerts, policies(panel.match, views, truth.gives), others, seed)
 
 
 def _judged(
     alerts: Examples,
     scores: dict[str, Floats],
     others: dict[str, dict[str, Any]],
-    calibrated: dict[str, list[float]],
     seed: int,
 ) -> Evaluation:
     chosen = {name: _chosen(alerts, score) for name, score in scores.items()}
@@ -128,7 +124,10 @@ def _judged(
             for name, asked in chosen.items()
             if name != "model"
         },
-        observed_to_expected={"match": _observed_to_expected(alerts.gave, scores["model"]), **calibrated},
+        observed_to_expected={
+            "match": observed_to_expected(alerts.gave, scores["model"])[0],
+            "availability": others["availability"].pop("observed_to_expected"),
+        },
         others=others,
     )
 
@@ -169,9 +168,3 @@ def _gain(alerts: Examples, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) 
 
 def _interval(alerts: Examples, figure: Callable[[Ints], float], seed: int) -> Interval:
     return with_interval(figure, alerts.request_id, seed=seed)
-
-
-def _observed_to_expected(label: NDArray[np.bool_], score: Floats) -> list[float]:
-    order = np.argsort(score, kind="stable")
-    bins = np.array_split(order, N_BINS)
-    return [round(float(label[part].sum() / max(score[part].sum(), 1e-12)), 4) for part in bins]

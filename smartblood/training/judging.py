@@ -52,6 +52,15 @@ def calibration_error(gave: Flags, probability: Floats) -> float:
     return float(sum(gaps) / max(gave.size, 1))
 
 
+def observed_to_expected(label: Flags, probability: Floats) -> tuple[list[float], list[float]]:
+    """Return for ten bins of equal numbers of scores, lowest first, what was seen by what was expected, and that."""
+    order = np.argsort(probability, kind="stable")
+    bins = [part for part in np.array_split(order, N_BINS) if part.size]
+    expected = [float(probability[part].mean()) for part in bins]
+    ratios = [float(label[part].mean()) / max(one, LEAST) for part, one in zip(bins, expected, strict=True)]
+    return [round(one, 4) for one in ratios], [round(one, 4) for one in expected]
+
+
 def ndcg(gave: Flags, score: Floats, groups: Ints, k: int = 10) -> float:
     """Return the mean NDCG@k over the groups (requests) in which somebody gave.
 

@@ -12,7 +12,15 @@ from features.response_time import N_STRETCHES, answered_by, chance_within, medi
 from features.scoring import Scorer
 from features.vectors import AVAILABILITY_FEATURES, RELIABILITY_FEATURES
 from smartblood.training.examples import BROKEN, KEPT, NEVER, Examples
-from smartblood.training.judging import auc, brier, calibration_error, log_loss, ndcg, with_interval
+from smartblood.training.judging import (
+    auc,
+    brier,
+    calibration_error,
+    log_loss,
+    ndcg,
+    observed_to_expected,
+    with_interval,
+)
 from smartblood.training.policies import Truth, policies
 from smartblood.training.views import availability_view, chances_view, match_view, reliability_view
 
@@ -97,6 +105,7 @@ def _probabilities(label: Flags, scores: dict[str, Floats], groups: NDArray[np.i
     for figure, measure in PROPER:
         for name, score in scores.items():
             metrics[f"{figure}_{name}"] = _interval(label, score, measure, groups, seed)
+    metrics["observed_to_expected"], metrics["expected"] = observed_to_expected(label, scores["model"])
     metrics["log_loss_base_rate"], metrics["brier_base_rate"] = (
         _round(log_loss(label, base)),
         _round(brier(label, base)),

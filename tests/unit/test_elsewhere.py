@@ -15,6 +15,7 @@ from smartblood import cli
 from smartblood.registry.loading import load_champion
 from smartblood.settings import MODELS_DIR
 from smartblood.training import elsewhere
+from smartblood.training.judging import observed_to_expected
 
 SMALL = ["--donors", "700", "--days", "330", "--alerts-per-donor-year", "14"]
 
@@ -53,7 +54,8 @@ def test_gain_and_observed_to_expected_are_what_they_say():
     everywhere = np.arange(24)
     mine, other = found.gave[ours].mean(), found.gave[theirs].mean()
     assert elsewhere._gain(found, ours, theirs)(everywhere) == pytest.approx(mine / other - 1)
-    ratios = elsewhere._observed_to_expected(found.gave, np.full(24, 0.5))
+    ratios, expected = observed_to_expected(found.gave, np.full(24, 0.5))
+    assert expected == [0.5] * 10
     assert len(ratios) == 10
     assert np.mean([ratio * size for ratio, size in zip(ratios, [3] * 4 + [2] * 6, strict=True)]) * 10 == (
         pytest.approx(found.gave.sum() / 0.5, abs=0.01)

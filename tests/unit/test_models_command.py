@@ -1,19 +1,33 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
+from typing import NamedTuple
 
 import pytest
 
 from features.vectors import FEATURES
+from smartblood import cli
 from smartblood.registry.manifest import read_manifest
 from smartblood.settings import MODELS_DIR
 
 
-def run(*arguments):
-    program = [sys.executable, "-m", "smartblood", *arguments]
-    return subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+class Said(NamedTuple):
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    """Runs a command in this very process."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments):
+        return Said(cli.exit_code(list(arguments)), *capsys.readouterr())
+
+    return command
 
 
 @pytest.fixture
@@ -21,7 +35,7 @@ def models_dir(tmp_path):
     return shutil.copytree(MODELS_DIR, tmp_path / "models")
 
 
-def test_models_list_marks_the_default_and_tells_the_digest(models_dir):
+def test_models_list_marks_the_default_and_tells_the_digest(run, models_dir):
     said = run("models", "list", "--models-dir", str(models_dir))
     assert said.returncode == 0
     lines = [line.split() for line in said.stdout.splitlines()]
@@ -31,7 +45,7 @@ def test_models_list_marks_the_default_and_tells_the_digest(models_dir):
         assert len(digest) == 64
 
 
-def test_models_verify_says_yes_by_0_no_by_1_and_couldnt_by_3(models_dir):
+def test_models_verify_says_yes_by_0_no_by_1_and_couldnt_by_3(run, models_dir):
     yes = run("models", "verify", "--models-dir", str(models_dir))
     assert (yes.returncode, yes.stderr) == (0, "")
     assert "as it should be" in yes.stdout
@@ -48,14 +62,14 @@ def test_models_verify_says_yes_by_0_no_by_1_and_couldnt_by_3(models_dir):
     assert len(could_not.stderr.splitlines()) == 1
 
 
-def test_train_says_where_a_world_is_too_small(tmp_path):
+def test_train_says_where_a_world_is_too_small(run, tmp_path):
     said = run("train", "donor_seeker_match", "--donors", "500", "--days", "90", "--out", str(tmp_path))
     assert said.returncode == 3
     assert "give more --donors or --days" in said.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_train_takes_only_models_that_it_can_make():
+def test_train_takes_only_models_that_it_can_make(run):
     assert run("train", "crystal_ball").returncode == 2
 
 
@@ -69,11 +83,11 @@ def test_train_takes_only_models_that_it_can_make():
         ["1.0.0", "--role", "challenger", "--share", "1.5"],
     ],
 )
-def test_a_release_that_makes_no_sense_is_wrong_usage(arguments):
+def test_a_release_that_makes_no_sense_is_wrong_usage(run, arguments):
     assert run("models", "release", "donor_seeker_match", *arguments).returncode == 2
 
 
-def test_what_cannot_be_used_is_not_released(models_dir):
+def test_what_cannot_be_used_is_not_released(run, models_dir):
     missing = run("models", "release", "donor_seeker_match", "7.7.7", "--role", "champion")
     assert missing.returncode == 3
     assert "7.7.7" in missing.stderr
