@@ -103,6 +103,6 @@ def beta_mean_sd(prior: Beta, successes: float, trials: float) -> tuple[float, f
     return mean, math.sqrt(mean * (1 - mean) / (total + 1))
 
 
-def median_hours(prior: LogNormal, sum_of_logs: float, n: int) -> float:
+def median_hours(prior: LogNormal, sum_of_logs: float, n: float) -> float:
     """Return the median time in hours after ``n`` times whose logarithms (of hours) add up to ``sum_of_logs``."""
     return math.exp((prior.weight * prior.log_hours + sum_of_logs) / (prior.weight + n))

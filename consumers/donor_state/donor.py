@@ -80,6 +80,9 @@ DECAYED = (
 )
 """Sums that fade, in the order in which they are kept; in ``donor-states`` each has ``_decayed`` after it."""
 
+LOG_UNIT = 10**12
+"""Logarithms of hours are summed up as integers of this unit, so that their order doesn't show."""
+
 NO_SUMS = (0.0,) * len(DECAYED)
 
 

@@ -7,10 +7,30 @@ from struct import Struct
 
 from consumers.donor_state import counted
 from consumers.donor_state.counted import AGREED, ALERTED, ANSWERED, CAME, FAILED, PROMISED
-from consumers.donor_state.donor import NEVER, Counted, RequestFacts
+from consumers.donor_state.donor import DECAYED, LOG_UNIT, NEVER, Counted, Donor, RequestFacts
 
 _REQUEST = Struct("<qBB")
 _LATEST, _DECISIVE, _SAME, _DONATION, _PROMISED, _CAME, _FAILED, _FIRST = (1 << bit for bit in range(8))
+
+
+def fade(donor: Donor) -> None:
+    """Let fade what was summed up when nothing faded yet: when it happened isn't known, and it counts as of now.
+
+    An answer is taken for a yes, since yes and no were not told apart.
+    """
+    if not donor.n_alerts and not donor.n_promises:
+        return
+    log_hours = donor.sum_of_logs / LOG_UNIT
+    known = {
+        "alerts": donor.n_alerts,
+        "acceptances": donor.n_answers,
+        "promises": donor.n_promises,
+        "kept": donor.n_kept,
+        "answer_times": donor.n_times,
+        "log_hours": log_hours,
+        "log_hours_squared": log_hours**2 / max(donor.n_times, 1),
+    }
+    donor.sums, donor.sums_at = tuple(float(known.get(name, 0)) for name in DECAYED), donor.latest_at
 
 
 def decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts]) -> int:

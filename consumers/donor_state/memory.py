@@ -149,6 +149,8 @@ def decode(memory: bytes) -> Donor:
         at = decode_request(memory, at, donor.requests)
     donor.aged, donor.settled = b"", []
     donor.outcomes, donor.sums, donor.sums_at = [], NO_SUMS, NEVER
+    if version < 3:
+        earlier_layouts.fade(donor)
     if version > 1:
         at = _decode_tail(memory, at, donor)
         if version > 2:

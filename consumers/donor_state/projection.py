@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from struct import Struct
 
 from consumers.donor_state import decayed, deferrals, donations, responses
@@ -18,7 +17,7 @@ TOTAL_MAX = 2**31 - 1
 """The largest int of Avro."""
 NOBODY = Donor(0)
 DEFAULT_HALF_LIVES = HalfLives()
-_SCORES = Struct("<3d")
+_SCORES = Struct("<4d")
 _DOUBLE = Struct("<d")
 _EVENT_ID_LENGTH = long(36)
 _NO_SUMS = NULL * len(DECAYED)
@@ -125,6 +124,7 @@ def encoded_state(
     known = NOBODY if erased else donor
     occurred_at = max(donor.latest_at, donor.erased_at) if erased else donor.latest_at
     counts = responses.tally(known)
+    sums = decayed.sums(known, half_lives)
     parts = [
         frame,
         _EVENT_ID_LENGTH,
@@ -141,10 +141,10 @@ def encoded_state(
         array([text(item) + _last_day(until) for item, until in deferrals.standing(known)]),
         array([long(request_id) + long(at) for at, request_id in responses.open_promises(known)]),
         array([long(request_id) + long(at) for at, request_id in responses.asked(known)]),
-        _rates(*counts[:4]),
-        _DOUBLE.pack(median_hours(RESPONSE_TIME, counts.sum_of_logs / responses.LOG_UNIT, counts.n_times)),
+        *map(long, counts[:4]),
+        _scores(sums),
         bytes_(memory),
-        _sums(decayed.sums(known, half_lives), is_counted=counts.n_alerts + counts.n_promises > 0),
+        _sums(sums, is_counted=counts.n_alerts + counts.n_promises > 0),
     ]
     return b"".join(parts)
 
@@ -164,9 +164,16 @@ def _last_day(until: int) -> bytes:
     return optional_long(None if until == PERMANENT else until)
 
 
-@lru_cache(maxsize=1 << 14)
-def _rates(n_alerts: int, n_answers: int, n_promises: int, n_kept: int) -> bytes:
-    """Return the counts and the scores that follow from them; most donors share theirs with many."""
-    availability, _ = beta_mean_sd(AVAILABILITY, n_answers, n_alerts)
-    scores = _SCORES.pack(availability, *beta_mean_sd(RELIABILITY, n_kept, n_promises))
-    return b"".join(map(long, (n_alerts, n_answers, n_promises, n_kept))) + scores
+def _scores(sums: tuple[float, ...]) -> bytes:
+    """Return the scores that follow from what fades, as of the donor's latest event."""
+    if sums is NO_SUMS:
+        return _NO_SCORES
+    availability, _ = beta_mean_sd(AVAILABILITY, sums[decayed.ACCEPTANCES], sums[decayed.ALERTS])
+    reliability, sd = beta_mean_sd(RELIABILITY, sums[decayed.KEPT], sums[decayed.PROMISES])
+    hours = median_hours(RESPONSE_TIME, sums[decayed.LOG_HOURS], sums[decayed.TIMES])
+    return _SCORES.pack(availability, reliability, sd, hours)
+
+
+_NO_SCORES = _SCORES.pack(
+    AVAILABILITY.mean, *beta_mean_sd(RELIABILITY, 0.0, 0.0), median_hours(RESPONSE_TIME, 0.0, 0.0)
+)

@@ -20,6 +20,7 @@ from consumers.donor_state.donor import (
     ARRIVED,
     DECLINED,
     EXPIRED,
+    LOG_UNIT,
     NEVER,
     NOTIFIED,
     OPENED,
@@ -37,7 +38,6 @@ lie so far behind the donor's events, where a backlog is worked off, and the 7 d
 
 N_REQUESTS_MAX = 1_000
 N_PROMISES = 2
-LOG_UNIT = 10**12
 PROMISING = (ACCEPTED, ARRIVED)
 _CODE = {symbol: code for code, symbol in enumerate(RESPONSES)}
 _ROLES = {

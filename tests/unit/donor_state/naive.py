@@ -67,18 +67,17 @@ class Naive:
             max(answered_at - (notified_at or 0), 10**6) / 3.6e9 for notified_at, answered_at, _ in waves if answered_at
         ]
         kept, broken = (sum(1 for _, one in self._promises_kept() if one is outcome) for outcome in (True, False))
-        alpha, beta = RELIABILITY.alpha + kept, RELIABILITY.beta + broken
+        seen = {name.removesuffix("_decayed"): value for name, value in self.faded().items()}
+        alpha, beta = RELIABILITY.alpha + seen["kept"], RELIABILITY.beta + seen["promises"] - seen["kept"]
         return {
             "n_alerts": len(waves),
             "n_answers": len(hours),
             "n_promises": kept + broken,
             "n_kept": kept,
-            "availability_score": (AVAILABILITY.alpha + len(hours)) / (sum(AVAILABILITY) + len(waves)),
+            "availability_score": (AVAILABILITY.alpha + seen["acceptances"]) / (sum(AVAILABILITY) + seen["alerts"]),
             "reliability_score": alpha / (alpha + beta),
             "reliability_sd": math.sqrt(alpha * beta / (alpha + beta) ** 2 / (alpha + beta + 1)),
-            "response_time_hours": math.exp(
-                (RESPONSE_TIME.log_hours + sum(math.log(one) for one in hours)) / (1 + len(hours))
-            ),
+            "response_time_hours": math.exp((RESPONSE_TIME.log_hours + seen["log_hours"]) / (1 + seen["answer_times"])),
         }
 
     def faded(self, rate_days: float = 365.0, fatigue_days: float = 21.0) -> dict[str, float]:

@@ -219,10 +219,23 @@ def test_each_alert_answer_and_promise_counts_once() -> None:
         response(START, 9, "NOTIFIED", request_id=3),
     )
     assert [state[name] for name in ("n_alerts", "n_answers", "n_promises", "n_kept")] == [3, 2, 2, 1]
-    assert state["availability_score"] == pytest.approx((AVAILABILITY.alpha + 2) / (AVAILABILITY.trials + 3))
-    assert state["reliability_score"] == pytest.approx((RELIABILITY.alpha + 1) / (RELIABILITY.trials + 2))
+    # Some hours lie between, of half-lives of a year.
+    assert state["availability_score"] == pytest.approx((AVAILABILITY.alpha + 2) / (AVAILABILITY.trials + 3), rel=1e-3)
+    assert state["reliability_score"] == pytest.approx((RELIABILITY.alpha + 1) / (RELIABILITY.trials + 2), rel=1e-3)
     # answers after 2 h and 1 h, and the prior's 42.4 minutes, in logarithms
-    assert state["response_time_hours"] == pytest.approx((2 * 1 * 0.5**0.5) ** (1 / 3))
+    assert state["response_time_hours"] == pytest.approx((2 * 1 * 0.5**0.5) ** (1 / 3), rel=1e-3)
+
+
+def test_a_no_is_an_answer_and_no_yes() -> None:
+    alert = response(START, 1, "NOTIFIED")
+    silent, no, yes = (
+        last_state(alert, *([response(START, 2, answer)] if answer else []))
+        for answer in (None, "DECLINED", "ACCEPTED")
+    )
+    assert [state["n_answers"] for state in (silent, no, yes)] == [0, 1, 1]
+    assert silent["availability_score"] == no["availability_score"] < AVAILABILITY.mean < yes["availability_score"]
+    assert silent["unanswered_decayed"] == 1.0
+    assert (no["unanswered_decayed"], yes["unanswered_decayed"]) == (None, None)
 
 
 def test_what_is_more_than_30_days_older_counts_in_no_rate_but_in_facts() -> None:

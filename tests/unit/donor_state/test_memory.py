@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 
 import fastavro
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from consumers.donor_state import memory, projection
 from consumers.donor_state.counted import ALERTED, account
-from consumers.donor_state.donor import NEVER, NO_SUMS, Donor, RequestFacts
+from consumers.donor_state.donor import DECAYED, LOG_UNIT, NEVER, NO_SUMS, Donor, RequestFacts
 from consumers.donor_state.responses import tally
 from schemas import avro
 from schemas.catalogue import latest_schema
@@ -125,6 +126,19 @@ def test_what_the_second_layout_had_summed_up_stays_so() -> None:
     donor = memory.decode(VERSION_2[:-2] + struct.pack("<Hq", 1, request_id))
     assert donor.settled == [request_id]
     assert [one for one, facts in donor.requests.items() if facts.is_summed_up] == [request_id]
+    assert contents(memory.decode(memory.encode(donor))) == contents(donor)
+
+
+def test_what_was_counted_before_anything_faded_fades_from_now_on() -> None:
+    counted = bytearray(VERSION_2)
+    struct.pack_into("<5Iq", counted, 45, 8, 6, 3, 2, 6, round(6 * math.log(2) * LOG_UNIT))
+    donor = memory.decode(bytes(counted))
+    assert donor.sums_at == donor.latest_at
+    seen = dict(zip(DECAYED, donor.sums, strict=True))
+    expected = {"alerts": 8, "acceptances": 6, "promises": 3, "kept": 2, "answer_times": 6}
+    assert {name: seen[name] for name in expected} == expected
+    assert seen["log_hours"] == pytest.approx(6 * math.log(2))
+    assert seen["log_hours_squared"] == pytest.approx(6 * math.log(2) ** 2)
     assert contents(memory.decode(memory.encode(donor))) == contents(donor)
 
 
