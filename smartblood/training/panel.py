@@ -7,6 +7,7 @@ whom they haven't seen. All are judged on the latest.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -92,16 +93,12 @@ def train(
         metrics = {**_judged(name, learned, parts, seed), "calibration": learned[name].calibration}
         used = {**data, "n_rows_fit": int(lesson.label.size), "n_rows_calibrate": int(lesson.later_label.size)}
         if name == MATCH:
-            used["hears"] = {other: entry_digest(learned[other].artefact) for other in (AVAILABILITY, RELIABILITY)}
+            heard = (AVAILABILITY, RELIABILITY)
+            used["hears"] = {other: hashlib.sha256(learned[other].artefact).hexdigest() for other in heard}
         entry = entry_of(name, version, learned[name].artefact, training_data=used, metrics=metrics)
         card = card_of(entry, recipes.PARAMETERS[name], learned[name].gains, len(learned[name].artefact))
         found[name] = Trained(learned[name].artefact, entry, card)
     return found
-
-
-def entry_digest(artefact: bytes) -> str:
-    """Return the SHA-256 of an artefact, lower-case hex."""
-    return entry_of(MATCH, "", artefact, training_data={}, metrics={}).sha256
 
 
 def _split(examples: Examples, truth_of_test: Callable[[Examples], Truth]) -> Parts:
