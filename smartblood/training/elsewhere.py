@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.scoring import Panel
-from producers.simulator import World, simulate
+from producers.simulator import World
 from smartblood.errors import Fatal
-from smartblood.training.examples import SETTLED_US, Examples, examples_of
+from smartblood.training.examples import Examples
 from smartblood.training.judging import (
     Interval,
     auc,
@@ -27,6 +27,7 @@ from smartblood.training.judging import (
     with_interval,
 )
 from smartblood.training.policies import policies, truth_of
+from smartblood.training.replaying import replay
 from smartblood.training.verdicts import of_availability, of_reliability, of_response_time
 from smartblood.training.views import match_view
 
@@ -79,12 +80,8 @@ def evaluate(
     Fatal
         If the world is too small to say anything.
     """
-    on_step(f"simulating {world.n_donors:,} donors, {world.history_days} days")
-    history = simulate(world, seed, end)
-    on_step(f"replaying {history.asks.row.size:,} alerts through the stream's own code")
-    alerts = examples_of(history.events(with_requests=True))
-    begin = history.start + int((history.end - history.start) * LEARNED_SHARE)
-    alerts = alerts.take((alerts.at >= begin) & (alerts.required_by + SETTLED_US <= history.end))
+    history, alerts = replay(world, seed, end, on_step)
+    alerts = alerts.take(alerts.at >= history.start + int((history.end - history.start) * LEARNED_SHARE))
     if not alerts.gave.size:
         message = "nobody is asked in this world: give more --donors or --days"
         raise Fatal(message)

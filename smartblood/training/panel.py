@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.vectors import AVAILABILITY, MATCH, RELIABILITY, RESPONSE_TIME
-from producers.simulator import World, simulate
+from producers.simulator import World
 from smartblood.registry.writing import entry_of
 from smartblood.training import recipes
 from smartblood.training.card import card_of
-from smartblood.training.examples import BROKEN, KEPT, SETTLED_US, Examples, examples_of
+from smartblood.training.examples import BROKEN, KEPT, Examples
 from smartblood.training.learning import Learned, Lesson, Trained, learn
 from smartblood.training.policies import Truth, truth_of
+from smartblood.training.replaying import replay
 from smartblood.training.verdicts import of_availability, of_match, of_reliability, of_response_time
 from smartblood.training.views import availability_view, match_view, reliability_view, waiting_view
 
@@ -71,11 +72,7 @@ def train(
     ValueError
         If the world is too small to learn from.
     """
-    on_step(f"simulating {world.n_donors:,} donors, {world.history_days} days")
-    history = simulate(world, seed, end)
-    on_step(f"replaying {history.asks.row.size:,} alerts through the stream's own code")
-    examples = examples_of(history.events(with_requests=True))
-    examples = examples.take(examples.required_by + SETTLED_US <= history.end)
+    history, examples = replay(world, seed, end, on_step)
     parts = _split(examples, lambda test: truth_of(test, history))
     data = _training_data(world, seed, history.end, parts)
     learned: dict[str, Learned] = {}
