@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from consumers.donor_state import counted
 from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, Account, Donor
 from features.decay import HalfLives, left
 
@@ -54,13 +53,21 @@ def note(donor: Donor, outcome: str, component: str, at: int) -> None:
         donor.outcomes.append((at, _OUTCOMES[outcome]))
 
 
-def sums(donor: Donor, half_lives: HalfLives) -> tuple[float, ...]:
-    """Return the sums as of the latest that is known of the donor, in the order of ``DECAYED``."""
-    if not donor.requests and not donor.outcomes and donor.sums is NO_SUMS:
+def sums(donor: Donor, accounts: Collection[Account], half_lives: HalfLives) -> tuple[float, ...]:
+    """Return the sums as of the latest that is known of the donor, in the order of ``DECAYED``.
+
+    Parameters
+    ----------
+    donor : Donor
+    accounts : collection of Account
+        Of the donor's requests.
+    half_lives : HalfLives
+    """
+    if not accounts and not donor.outcomes and donor.sums is NO_SUMS:
         return NO_SUMS
     parts = _faded(donor, half_lives)
-    for facts in donor.requests.values():
-        _weigh(parts, counted.account(facts), donor.latest_at, half_lives)
+    for account in accounts:
+        _weigh(parts, account, donor.latest_at, half_lives)
     _weigh_outcomes(parts, donor.outcomes, donor.latest_at, half_lives)
     return tuple(map(math.fsum, parts))
 

@@ -80,9 +80,6 @@ DECAYED = (
 )
 """Sums that fade, in the order in which they are kept; in ``donor-states`` each has ``_decayed`` after it."""
 
-LOG_UNIT = 10**12
-"""Logarithms of hours are summed up as integers of this unit, so that their order doesn't show."""
-
 NO_SUMS = (0.0,) * len(DECAYED)
 
 
@@ -151,8 +148,8 @@ class Donor:
     unnamed : Staircase
         Deferrals without item, which only their own day ends: (stated_at, until).
     requests : dict of int to RequestFacts
-    n_alerts, n_answers, n_promises, n_kept, n_times, sum_of_logs : int
-        Of ``settled`` requests; logarithms of hours in units of 1e-12.
+    n_alerts, n_answers, n_promises, n_kept : int
+        Of ``settled`` requests.
     settled : list of int
         Requests that are summed up for rates, ascending.
     outcomes : list of tuple of int
@@ -180,13 +177,11 @@ class Donor:
         "n_completed_before",
         "n_kept",
         "n_promises",
-        "n_times",
         "outcomes",
         "profiles",
         "requests",
         "seen",
         "settled",
-        "sum_of_logs",
         "sums",
         "sums_at",
         "unnamed",
@@ -213,8 +208,6 @@ class Donor:
         self.n_answers = 0
         self.n_promises = 0
         self.n_kept = 0
-        self.n_times = 0
-        self.sum_of_logs = 0
         self.settled: list[int] = []
         self.outcomes: list[tuple[int, int]] = []
         self.sums: tuple[float, ...] = NO_SUMS

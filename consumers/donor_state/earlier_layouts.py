@@ -1,34 +1,53 @@
-"""Requests as layouts 1 and 2 of a donor's memory had them: of each kind of instant the earliest or latest alone."""
+"""What layouts 1 and 2 of a donor's memory had otherwise.
+
+Of each kind of a request's instants the earliest or latest alone, and of times to answer a sum that doesn't fade.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from struct import Struct
+from typing import Any
 
 from consumers.donor_state import counted
 from consumers.donor_state.counted import AGREED, ALERTED, ANSWERED, CAME, FAILED, PROMISED
-from consumers.donor_state.donor import DECAYED, LOG_UNIT, NEVER, Counted, Donor, RequestFacts
+from consumers.donor_state.donor import DECAYED, NEVER, Counted, Donor, RequestFacts
 
+LOG_UNIT = 10**12
+"""Logarithms of hours to the answer were summed up as integers of this unit."""
+
+_HEAD = Struct("<BqqqqIqIIIIIqBHBBHHHHHHH")
+_N_TIMES = 11
+"""Place in the head of how many times to answer there were; their sum follows."""
+
+HEAD_SIZE = _HEAD.size
 _REQUEST = Struct("<qBB")
 _LATEST, _DECISIVE, _SAME, _DONATION, _PROMISED, _CAME, _FAILED, _FIRST = (1 << bit for bit in range(8))
 
 
-def fade(donor: Donor) -> None:
+def decode_head(memory: bytes) -> tuple[Any, ...]:
+    """Return the head as the newest layout has it: without the number of times to answer, and their sum."""
+    fields = _HEAD.unpack_from(memory)
+    return fields[:_N_TIMES] + fields[_N_TIMES + 2 :]
+
+
+def fade(donor: Donor, memory: bytes) -> None:
     """Let fade what was summed up when nothing faded yet: when it happened isn't known, and it counts as of now.
 
     An answer is taken for a yes, since yes and no were not told apart.
     """
     if not donor.n_alerts and not donor.n_promises:
         return
-    log_hours = donor.sum_of_logs / LOG_UNIT
+    n_times, sum_of_logs = _HEAD.unpack_from(memory)[_N_TIMES : _N_TIMES + 2]
+    log_hours = sum_of_logs / LOG_UNIT
     known = {
         "alerts": donor.n_alerts,
         "acceptances": donor.n_answers,
         "promises": donor.n_promises,
         "kept": donor.n_kept,
-        "answer_times": donor.n_times,
+        "answer_times": n_times,
         "log_hours": log_hours,
-        "log_hours_squared": log_hours**2 / max(donor.n_times, 1),
+        "log_hours_squared": log_hours**2 / max(n_times, 1),
     }
     donor.sums, donor.sums_at = tuple(float(known.get(name, 0)) for name in DECAYED), donor.latest_at
 

@@ -18,7 +18,7 @@ from consumers.donor_state.staircase import Staircase
 VERSION = 3
 """Raise it with each change of the layout, and keep on reading the versions before."""
 
-_HEAD = Struct("<BqqqqIqIIIIIqBHBBHHHHHHH")
+_HEAD = Struct("<BqqqqIqIIIIBHBBHHHHHHH")
 _PROFILE = Struct("<q16sqqH")
 _LIFTED = -(2**31)
 _ITEM = Struct("<HH")
@@ -50,8 +50,6 @@ def encode(donor: Donor) -> bytes:
         donor.n_answers,
         donor.n_promises,
         donor.n_kept,
-        donor.n_times,
-        donor.sum_of_logs,
         len(donor.profiles),
         len(donor.completed),
         len(donor.whole_blood),
@@ -111,8 +109,6 @@ def decode(memory: bytes) -> Donor:
         donor.n_answers,
         donor.n_promises,
         donor.n_kept,
-        donor.n_times,
-        donor.sum_of_logs,
         n_profiles,
         n_completed,
         n_whole_blood,
@@ -122,8 +118,8 @@ def decode(memory: bytes) -> Donor:
         n_items,
         n_requests,
         *n_seen,
-    ) = _HEAD.unpack_from(memory)
-    at = _HEAD.size
+    ) = _HEAD.unpack_from(memory) if version > 2 else earlier_layouts.decode_head(memory)
+    at = _HEAD.size if version > 2 else earlier_layouts.HEAD_SIZE
     donor.seen = []
     for n_bytes in n_seen:
         donor.seen.append(memory[at : at + n_bytes])
@@ -150,7 +146,7 @@ def decode(memory: bytes) -> Donor:
     donor.aged, donor.settled = b"", []
     donor.outcomes, donor.sums, donor.sums_at = [], NO_SUMS, NEVER
     if version < 3:
-        earlier_layouts.fade(donor)
+        earlier_layouts.fade(donor, memory)
     if version > 1:
         at = _decode_tail(memory, at, donor)
         if version > 2:

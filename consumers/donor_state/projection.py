@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from consumers.donor_state import decayed, deferrals, donations, responses
+from consumers.donor_state import counted, decayed, deferrals, donations, responses
 from consumers.donor_state.donor import DECAYED, NEVER, NO_SUMS, PERMANENT, Donor
 from consumers.donor_state.staircase import highest
 from features.decay import HalfLives
@@ -123,8 +123,9 @@ def encoded_state(
     erased = donor.erased_at != NEVER and not donor.profiles
     known = NOBODY if erased else donor
     occurred_at = max(donor.latest_at, donor.erased_at) if erased else donor.latest_at
-    counts = responses.tally(known)
-    sums = decayed.sums(known, half_lives)
+    accounts = [counted.account(facts) for facts in known.requests.values()]
+    counts = responses.tally(known, accounts)
+    sums = decayed.sums(known, accounts, half_lives)
     parts = [
         frame,
         _EVENT_ID_LENGTH,

@@ -8,19 +8,17 @@ still changes nothing, whether that has happened yet or not.
 
 from __future__ import annotations
 
-import math
 from bisect import insort
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from consumers.donor_state import counted, decayed
 from consumers.donor_state.counted import AGREED, ALERTED, ANSWERED, CAME, DAY_US, FAILED, PROMISED, REQUEST_SPAN_US
-from consumers.donor_state.decayed import HOUR_US, SHORTEST_US
 from consumers.donor_state.donor import (
     ACCEPTED,
     ARRIVED,
     DECLINED,
     EXPIRED,
-    LOG_UNIT,
     NEVER,
     NOTIFIED,
     OPENED,
@@ -59,8 +57,6 @@ class Tally(NamedTuple):
     n_answers: int
     n_promises: int
     n_kept: int
-    n_times: int
-    sum_of_logs: int
 
 
 def take(donor: Donor, event: Event, event_id: bytes, *, counts_in_rates: bool) -> None:
@@ -114,11 +110,11 @@ def asked(donor: Donor) -> list[tuple[int, int]]:
     return found
 
 
-def tally(donor: Donor) -> Tally:
-    """Count over all that is known; sums of integers, so the order of events can't show."""
-    sums = [donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs]
-    for facts in donor.requests.values():
-        _add(sums, counted.account(facts))
+def tally(donor: Donor, accounts: Iterable[Account]) -> Tally:
+    """Count over what is summed up and ``accounts`` of the rest; sums of integers, so no order of events can show."""
+    sums = [donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept]
+    for account in accounts:
+        _add(sums, account)
     return Tally(*sums)
 
 
@@ -169,7 +165,7 @@ def forget(donor: Donor, at: int, *, rates: bool) -> None:
         counted.forget(facts, max(at, facts.touched_at) if rates else at)
         if facts.touched_at == NEVER:
             del donor.requests[request_id]
-    donor.n_alerts = donor.n_answers = donor.n_promises = donor.n_kept = donor.n_times = donor.sum_of_logs = 0
+    donor.n_alerts = donor.n_answers = donor.n_promises = donor.n_kept = 0
     donor.settled = []
     decayed.forget(donor, at, rates=rates)
 
@@ -183,28 +179,18 @@ def _facts(donor: Donor, request_id: int) -> RequestFacts:
 
 
 def _add(sums: list[int], account: Account) -> None:
-    for notified_at, answered_at, _ in account.alerts:
+    for _, answered_at, _ in account.alerts:
         sums[0] += 1
-        if answered_at != NEVER:
-            sums[1] += 1
-            sums[4] += 1
-            sums[5] += log_hours(answered_at - notified_at)
+        sums[1] += answered_at != NEVER
     if account.is_kept is not None:
         sums[2] += 1
         sums[3] += account.is_kept
 
 
-def log_hours(time_us: int) -> int:
-    """Return the logarithm of a time in hours, in units of 1e-12; less than a second counts as one."""
-    return round(math.log(max(time_us, SHORTEST_US) / HOUR_US) * LOG_UNIT)
-
-
 def _sum_up(donor: Donor, request_id: int, facts: RequestFacts, half_lives: HalfLives) -> None:
     account = counted.account(facts)
     decayed.sum_up(donor, account, half_lives)
-    sums = [donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs]
-    _add(sums, account)
-    donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept, donor.n_times, donor.sum_of_logs = sums
+    donor.n_alerts, donor.n_answers, donor.n_promises, donor.n_kept = tally(donor, [account])
     counted.sum_up(facts)
     insort(donor.settled, request_id)
     del donor.settled[:-N_REQUESTS_MAX]  # ids grow with time

@@ -33,7 +33,7 @@ def test_however_many_outcomes_come_in_a_day_all_count_and_the_memory_stays_smal
     assert n_dropped == N_GARBAGE - N_OUTCOMES_MAX
     assert len(memory.encode(donor)) < 10_000
     expected = sum(left(instants[-1] - at, half_lives.rate_days) for at in instants)
-    assert decayed.sums(donor, half_lives)[decayed.NO_SHOWS] == pytest.approx(expected, rel=1e-9)
+    assert decayed.sums(donor, [], half_lives)[decayed.NO_SHOWS] == pytest.approx(expected, rel=1e-9)
 
 
 def test_of_too_many_outcomes_the_oldest_are_summed_up_and_counted() -> None:
