@@ -75,6 +75,37 @@ def _first(scored: Scored, begin: int, end: int, n_wanted: int) -> NDArray[np.in
 
 
 @kernel
+def _asked_one_more(fewer: NDArray[np.float64], p: float) -> float:
+    """Carry on the distribution of how many give, below the units, and return the probability that enough do."""
+    for gave in range(len(fewer) - 1, 0, -1):
+        fewer[gave] = fewer[gave] * (1 - p) + fewer[gave - 1] * p
+    fewer[0] *= 1 - p
+    too_few = 0.0
+    for gave in range(len(fewer)):
+        too_few += fewer[gave]
+    return 1.0 - too_few
+
+
+@kernel
+def fill_probability(probabilities: NDArray[np.float64], units: int) -> float:
+    """Return the probability that at least ``units`` of some donors give, who decide independently.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float64, shape (n,)
+        Of giving.
+    units : int
+        At least 1.
+    """
+    fewer = np.zeros(units)
+    fewer[0] = 1.0
+    filled = 0.0
+    for n in range(len(probabilities)):
+        filled = _asked_one_more(fewer, probabilities[n])
+    return filled
+
+
+@kernel
 def n_to_ask(probabilities: NDArray[np.float64], units: int, certainty: float) -> int:
     """How many donors to ask, in this order, so that ``units`` of them give with ``certainty``.
 
@@ -98,14 +129,7 @@ def n_to_ask(probabilities: NDArray[np.float64], units: int, certainty: float) -
     fewer = np.zeros(units)
     fewer[0] = 1.0
     for n in range(len(probabilities)):
-        p = probabilities[n]
-        for gave in range(units - 1, 0, -1):
-            fewer[gave] = fewer[gave] * (1 - p) + fewer[gave - 1] * p
-        fewer[0] *= 1 - p
-        too_few = 0.0
-        for gave in range(units):
-            too_few += fewer[gave]
-        if 1.0 - too_few >= certainty:
+        if _asked_one_more(fewer, probabilities[n]) >= certainty:
             return n + 1
     return len(probabilities)
 

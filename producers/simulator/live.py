@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from producers.simulator.answering import N_DRAWS, Promise, answers, keep
 from producers.simulator.chronicle import RESPONSES, donation_event, response_event
 from producers.simulator.history import History
-from producers.simulator.law import URGENCIES, accept_probability, fatigue_left
+from producers.simulator.law import (
+    URGENCIES,
+    accept_probability,
+    deferred_probability,
+    fatigue_left,
+    in_time_probability,
+)
 from producers.simulator.published import Published, uuid_text
 from producers.simulator.world import HOUR_US
 from schemas.records import Event
@@ -51,24 +57,13 @@ class LiveDonors:
         list of Published
             ``donor-responded`` and ``donation-recorded``, in order of time, none before the list's own instant.
         """
-        world, people, diary = self._history.world, self._history.people, self._history.diary
-        offers = [offer for offer in matches["matches"] if 1 <= offer["donor_id"] <= people.donor_id.size]
+        world, people = self._history.world, self._history.people
+        offers = self._known(matches)
         at, request_id, wave = matches["occurred_at"], matches["request_id"], matches["wave"]
-        life_us = min(matches["required_by"] - at, int(world.alert_life_hours * HOUR_US))
+        life_us = self._life_us(matches)
         if not offers or life_us <= 0:
             return []
-        rows = np.array([offer["donor_id"] - 1 for offer in offers], np.int64)
-        km = np.array([offer["distance_km"] for offer in offers], np.float64)
-        accepts = accept_probability(
-            world,
-            people.hidden,
-            rows,
-            distance_km=km,
-            unanswered=fatigue_left(world, diary.unanswered[rows], np.maximum(at - diary.tired_at[rows], 0)),
-            same_group=np.array([offer["blood_group"] == matches["blood_group"] for offer in offers]),
-            urgency=URGENCIES.index(matches["urgency"]),
-            at=at,
-        )
+        rows, km, accepts = self._accepts(matches, offers)
         draws = np.array([self._draws(request_id, wave, int(row)) for row in rows])
         told = answers(world, accepts, people.hidden.answer_minutes[rows], life_us, draws)
         published: list[Published] = []
@@ -97,6 +92,54 @@ class LiveDonors:
                 for step_at, response in steps
             )
         return sorted(published, key=lambda line: line.event["occurred_at"])
+
+    def gives(self, matches: Event) -> NDArray[np.float64]:
+        """Return for each offer of a list the probability that the donor gives for the request: the oracle.
+
+        Parameters
+        ----------
+        matches : Event
+            A decoded ``matches`` event.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Of the donors whom the history knows.
+        """
+        world, people = self._history.world, self._history.people
+        offers, life_us = self._known(matches), self._life_us(matches)
+        if not offers or life_us <= 0:
+            return np.zeros(len(offers))
+        rows, _, accepts = self._accepts(matches, offers)
+        in_time = in_time_probability(world, people.hidden.answer_minutes[rows], life_us)
+        return accepts * in_time * people.hidden.show_up[rows] * (1 - deferred_probability(world, people, rows))
+
+    def _known(self, matches: Event) -> list[Event]:
+        return [one for one in matches["matches"] if 1 <= one["donor_id"] <= self._history.people.donor_id.size]
+
+    def _life_us(self, matches: Event) -> int:
+        left_us: int = matches["required_by"] - matches["occurred_at"]
+        return min(left_us, int(self._history.world.alert_life_hours * HOUR_US))
+
+    def _accepts(
+        self, matches: Event, offers: list[Event]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return rows and kilometres of the donors offered, and the probability that each accepts, however late."""
+        world, people, diary = self._history.world, self._history.people, self._history.diary
+        at = matches["occurred_at"]
+        rows = np.array([offer["donor_id"] - 1 for offer in offers], np.int64)
+        km = np.array([offer["distance_km"] for offer in offers], np.float64)
+        accepts = accept_probability(
+            world,
+            people.hidden,
+            rows,
+            distance_km=km,
+            unanswered=fatigue_left(world, diary.unanswered[rows], np.maximum(at - diary.tired_at[rows], 0)),
+            same_group=np.array([offer["blood_group"] == matches["blood_group"] for offer in offers]),
+            urgency=URGENCIES.index(matches["urgency"]),
+            at=at,
+        )
+        return rows, km, accepts
 
     def _paced(self, at: int, instant: int) -> int:
         return at + math.ceil((instant - at) / self._pace)

@@ -16,6 +16,7 @@ from smartblood.settings import Settings
 if TYPE_CHECKING:
     from smartblood.training.elsewhere import Evaluation
     from smartblood.training.judging import Interval
+    from smartblood.training.promise import Kept
     from smartblood.training.uci import Donors, Judged
 
 
@@ -145,7 +146,17 @@ def _comparison(found: Evaluation) -> str:
     for name, metrics in found.others.items():
         told = {figure: value for figure, value in metrics.items() if not _is_bins(value)}
         lines.append(f"{name}: " + ", ".join(f"{figure} {_short(value)}" for figure, value in told.items()))
-    return "\n".join(lines)
+    return "\n".join([*lines, _promise_line(found.promise)])
+
+
+def _promise_line(promise: Kept | None) -> str:
+    if promise is None:
+        return "promise: no list was sized by the model (donors ran out, or the cap of a list was reached)"
+    return (
+        f"promise: {promise.n_sized:,} of {promise.n_requests:,} lists with top_k open were sized by the model, asking "
+        f"{promise.asked.value:.1f} donors; they claim {promise.claimed.value:.1%}, "
+        f"filled {promise.filled.value:.1%} ({promise.filled.lower:.1%} to {promise.filled.upper:.1%})"
+    )
 
 
 def _is_bins(value: object) -> bool:
@@ -175,6 +186,7 @@ def _flat_world(found: Evaluation, seed: int) -> dict[str, float | int]:
         flat |= _flat_interval(f"gave_per_alert{ending}", found.gave_per_alert[name])
     for name, gain in found.gain_over.items():
         flat |= _flat_interval(f"gain_over_{name}", gain)
+    flat |= _flat_promise(found.promise)
     for name, ratios in found.observed_to_expected.items():
         prefix = "" if name == "match" else f"{name}_"
         for number, one in enumerate(ratios, 1):
@@ -188,6 +200,15 @@ def _flat_world(found: Evaluation, seed: int) -> dict[str, float | int]:
                 flat |= {f"{name}_{figure}{ending}": one for ending, one in ends}
             else:
                 flat[f"{name}_{figure}"] = value
+    return flat
+
+
+def _flat_promise(promise: Kept | None) -> dict[str, float | int]:
+    if promise is None:
+        return {"promise_n_sized": 0}
+    flat: dict[str, float | int] = {"promise_n_requests": promise.n_requests, "promise_n_sized": promise.n_sized}
+    for name in ("asked", "claimed", "filled", "difference"):
+        flat |= _flat_interval(f"promise_{name}", getattr(promise, name))
     return flat
 
 

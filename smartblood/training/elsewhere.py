@@ -27,6 +27,7 @@ from smartblood.training.judging import (
     with_interval,
 )
 from smartblood.training.policies import policies, truth_of
+from smartblood.training.promise import Kept, kept
 from smartblood.training.replaying import replay
 from smartblood.training.verdicts import of_availability, of_reliability, of_response_time
 from smartblood.training.views import match_view
@@ -58,6 +59,8 @@ class Evaluation(NamedTuple):
         Of match and availability, in each of ten bins of equal numbers of scores, lowest first.
     others : dict of str to dict
         Of availability, reliability and response_time: what ``verdicts`` says of each.
+    promise : Kept, optional
+        What lists claim that the model sized, and what is true of them; None where none was.
     """
 
     n: int
@@ -68,6 +71,7 @@ class Evaluation(NamedTuple):
     gain_over: dict[str, Interval]
     observed_to_expected: dict[str, list[float]]
     others: dict[str, dict[str, Any]]
+    promise: Kept | None
 
 
 def evaluate(
@@ -100,13 +104,15 @@ def evaluate(
         "reliability": of_reliability(panel.reliability, alerts, truth, seed),
         "response_time": of_response_time(panel.response_time, alerts, seed),
     }
-    return _judged(alerts, policies(panel.match, views, truth.gives), others, seed)
+    promise = kept(panel, history, seed, on_step=on_step)
+    return _judged(alerts, policies(panel.match, views, truth.gives), others, promise, seed)
 
 
 def _judged(
     alerts: Examples,
     scores: dict[str, Floats],
     others: dict[str, dict[str, Any]],
+    promise: Kept | None,
     seed: int,
 ) -> Evaluation:
     chosen = {name: _chosen(alerts, score) for name, score in scores.items()}
@@ -126,6 +132,7 @@ def _judged(
             "availability": others["availability"].pop("observed_to_expected"),
         },
         others=others,
+        promise=promise,
     )
 
 

@@ -74,6 +74,10 @@ def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, caps
     assert {f"{of}observed_to_expected_{n}" for of in ("", "availability_") for n in range(1, 11)} <= flat.keys()
     assert {"availability_auc_model", "availability_ece_model", "reliability_brier_model_lower"} <= flat.keys()
     assert flat["response_time_n_within_2_h"] > 0
+    assert 0 < flat["promise_n_sized"] <= flat["promise_n_requests"]
+    assert flat["promise_claimed"] >= 0.9
+    assert flat["promise_difference"] == pytest.approx(flat["promise_filled"] - flat["promise_claimed"], abs=2e-6)
+    assert "\npromise: " in said
     assert "\navailability: " in said
     assert {"gain_over_nearest_first", "gain_over_predecessor_lower", "gave_per_alert", "brier", "ece"} <= flat.keys()
     assert all(isinstance(value, int | float) for value in flat.values())

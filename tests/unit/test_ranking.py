@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.ranking import Scored, n_to_ask, ranked
+from features.ranking import Scored, fill_probability, n_to_ask, ranked
 
 CANDIDATE = st.tuples(st.integers(0, 2), st.sampled_from([0.1, 0.2, 0.3]), st.sampled_from([1.0, 2.5]))
 
@@ -44,6 +44,7 @@ def test_the_number_to_ask_is_that_of_counting_all_outcomes(probabilities, units
                 total += np.prod([p if gave else 1 - p for p, gave in zip(of, outcome, strict=True)])
         return total
 
+    assert fill_probability(np.array(probabilities), units) == pytest.approx(chance(probabilities), abs=1e-12)
     found = n_to_ask(np.array(probabilities), units, 0.9)
     chances = [chance(probabilities[:n]) for n in range(1, len(probabilities) + 1)]
     if any(abs(one - 0.9) < 1e-9 for one in chances):

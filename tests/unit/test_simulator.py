@@ -298,6 +298,19 @@ def test_live_answers_are_whole_ordered_and_as_the_contract_takes_them(history):
     assert donors.answers(matches_event(1, [10**9])) == []
 
 
+def test_the_oracle_of_live_donors_is_the_share_of_lists_for_which_each_gives(history):
+    donors, n = LiveDonors(history, 9), 3_000
+    probability = donors.gives(matches_event(1, range(1, 41)))
+    lines = [line for request_id in range(n) for line in donors.answers(matches_event(request_id, range(1, 41)))]
+    gave = Counter(e["donor_id"] for e in of(lines, "donation-recorded") if e["outcome"] == "COMPLETED")
+    seen = np.array([gave[donor_id] / n for donor_id in range(1, 41)])
+    assert np.abs(seen - probability).max() < 4.5 * np.sqrt(0.25 / n)
+    assert seen.mean() == pytest.approx(probability.mean(), abs=0.005)
+    assert donors.gives(matches_event(1, [10**9])).size == 0
+    late = {**matches_event(1, [1, 2]), "required_by": END}
+    assert donors.gives(late).tolist() == [0, 0]
+
+
 def test_the_normal_distribution_is_close_to_its_table():
     values = normal_cdf(np.array([-1.959964, 0.0, 1.0, 2.326348]))
     assert values == pytest.approx([0.025, 0.5, 0.841345, 0.99], abs=1e-6)
