@@ -25,6 +25,7 @@ _NOTHING = Account([], NEVER, None)
 
 def take(facts: RequestFacts, at: int, wave: int, roles: int) -> None:
     """Take in what counts; of an event that plays the same roles at the same instant there need be only one."""
+    facts.change()
     one = (at, wave, roles)
     if one not in facts.counted:
         insort(facts.counted, one)
@@ -34,6 +35,39 @@ def take(facts: RequestFacts, at: int, wave: int, roles: int) -> None:
 
 def account(facts: RequestFacts) -> Account:
     """Return what it comes to; nothing where it was summed up, and what is said since would count no more."""
+    found = facts.account
+    if found is None:
+        found = facts.account = _account(facts)
+    return found
+
+
+def sum_up(facts: RequestFacts) -> None:
+    """Let go of what was summed up. What lies beyond the span stays: an erasure may leave nothing else."""
+    facts.change()
+    del facts.counted[: len(_in_span(facts.counted))]
+    facts.is_summed_up = True
+
+
+def forget(facts: RequestFacts, at: int) -> None:
+    """Take back what occurred at ``at`` or before, and all that was summed up."""
+    facts.change()
+    facts.counted = [one for one in facts.counted if one[0] > at]
+    facts.is_summed_up = False
+
+
+def shortened(counted: list[Counted]) -> list[Counted]:
+    """Return what matters as long as no erasure takes part of it: no more than 255, the earliest of too many alerts."""
+    earliest: dict[tuple[int, int], Counted] = {(0, 0): counted[0]}
+    latest: dict[int, Counted] = {}
+    for one in _in_span(counted):
+        for role in _EARLIEST:
+            if one[2] & role:
+                earliest.setdefault((one[1], role), one)
+        latest.update((role, one) for role in _LATEST if one[2] & role)
+    return sorted({*sorted(earliest.values())[: N_COUNTED_MAX - len(_LATEST)], *latest.values()})
+
+
+def _account(facts: RequestFacts) -> Account:
     if facts.is_summed_up or not facts.counted:
         return _NOTHING
     known = _in_span(facts.counted)
@@ -51,30 +85,6 @@ def account(facts: RequestFacts) -> Account:
     if alerts and len(known) > 1:
         _answer(alerts, known)
     return Account(list(alerts.values()), promised_at, _is_kept(promised_at, came_at, failed_at))
-
-
-def sum_up(facts: RequestFacts) -> None:
-    """Let go of what was summed up. What lies beyond the span stays: an erasure may leave nothing else."""
-    del facts.counted[: len(_in_span(facts.counted))]
-    facts.is_summed_up = True
-
-
-def forget(facts: RequestFacts, at: int) -> None:
-    """Take back what occurred at ``at`` or before, and all that was summed up."""
-    facts.counted = [one for one in facts.counted if one[0] > at]
-    facts.is_summed_up = False
-
-
-def shortened(counted: list[Counted]) -> list[Counted]:
-    """Return what matters as long as no erasure takes part of it: no more than 255, the earliest of too many alerts."""
-    earliest: dict[tuple[int, int], Counted] = {(0, 0): counted[0]}
-    latest: dict[int, Counted] = {}
-    for one in _in_span(counted):
-        for role in _EARLIEST:
-            if one[2] & role:
-                earliest.setdefault((one[1], role), one)
-        latest.update((role, one) for role in _LATEST if one[2] & role)
-    return sorted({*sorted(earliest.values())[: N_COUNTED_MAX - len(_LATEST)], *latest.values()})
 
 
 def _in_span(counted: list[Counted]) -> list[Counted]:

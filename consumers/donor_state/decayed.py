@@ -108,7 +108,9 @@ def forget(donor: Donor, at: int, *, rates: bool) -> None:
 
 
 def _keep(donor: Donor, parts: Parts) -> None:
-    donor.sums, donor.sums_at = tuple(map(math.fsum, parts)), donor.latest_at
+    sums = tuple(map(math.fsum, parts))
+    # Nothing at all is one thing, be it that nothing was ever summed up or that nothing is left: memory has one of it.
+    donor.sums, donor.sums_at = (sums, donor.latest_at) if any(sums) else (NO_SUMS, NEVER)
 
 
 def _faded(donor: Donor, half_lives: HalfLives) -> Parts:

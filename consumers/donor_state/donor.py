@@ -90,14 +90,19 @@ class RequestFacts:
     (``occurred_at``, ``event_id``); ``donation_at`` the latest donation recorded for the request, of whatever outcome.
     The rest is for rates, and knows no event that came too late for them: all that counts one by one, sorted
     (``counted``; see the module of that name), and whether what lies within the request's span was summed up.
+
+    ``account`` and ``encoded`` follow from all that; they are kept until it changes, since of a donor's requests an
+    event touches one. Whoever changes anything calls ``change`` first.
     """
 
     __slots__ = (
+        "account",
         "counted",
         "decisive",
         "decisive_at",
         "decisive_id",
         "donation_at",
+        "encoded",
         "is_summed_up",
         "latest",
         "latest_at",
@@ -114,6 +119,12 @@ class RequestFacts:
         self.donation_at = NEVER
         self.counted: list[Counted] = []
         self.is_summed_up = False
+        self.account: Account | None = None
+        self.encoded: bytes | None = None
+
+    def change(self) -> None:
+        """Forget what follows from the facts."""
+        self.account = self.encoded = None
 
     @property
     def touched_at(self) -> int:

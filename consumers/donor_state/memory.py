@@ -73,7 +73,9 @@ def encode(donor: Donor) -> bytes:
     for item, statements in sorted(donor.deferrals.items()):
         parts += _encode_item(item, statements)
     for request_id, facts in sorted(donor.requests.items()):
-        parts += _encode_request(request_id, facts)
+        if facts.encoded is None:
+            facts.encoded = _encode_request(request_id, facts)
+        parts.append(facts.encoded)
     n_settled = len(donor.settled)
     parts += (_TAIL.pack(len(donor.aged), n_settled), donor.aged, _int64s(n_settled).pack(*donor.settled))
     there = sum(1 << place for place, one in enumerate(donor.sums) if one)
@@ -215,7 +217,7 @@ def _request_layout(flags: int, n_counted: int) -> Struct:
     return Struct("".join(parts))
 
 
-def _encode_request(request_id: int, facts: RequestFacts) -> tuple[bytes, bytes]:
+def _encode_request(request_id: int, facts: RequestFacts) -> bytes:
     flags = 0
     values: list[int | bytes] = []
     if facts.latest_at != NEVER:
@@ -235,11 +237,12 @@ def _encode_request(request_id: int, facts: RequestFacts) -> tuple[bytes, bytes]
     for one in facts.counted:
         values += one
     n_counted = len(facts.counted)
-    return _REQUEST.pack(request_id, flags, n_counted), _request_layout(flags, n_counted).pack(*values)
+    return _REQUEST.pack(request_id, flags, n_counted) + _request_layout(flags, n_counted).pack(*values)
 
 
 def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts]) -> int:
     n_counted: int
+    begin = at
     request_id, flags, n_counted = _REQUEST.unpack_from(memory, at)
     at += _REQUEST.size
     layout = _request_layout(flags, 0)
@@ -260,6 +263,7 @@ def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts]) -
     at += layout.size
     end = at + n_counted * _COUNTED.size
     facts.counted = list(_COUNTED.iter_unpack(memory[at:end]))
+    facts.encoded = memory[begin:end]
     return end
 
 

@@ -22,6 +22,9 @@ PROFILES, DONATIONS, RESPONSES, STORE = "donor-registered", "donation-recorded",
 SOURCE = {topic: number for number, topic in enumerate((PROFILES, DONATIONS, RESPONSES))}
 DAY_US = 86_400_000_000
 
+N_RECENT_MAX = 8_192
+"""Donors who are kept decoded besides: whoever is notified opens, answers and arrives within hours."""
+
 TOPOLOGY = Topology(
     name="donor-state",
     sources=(PROFILES, DONATIONS, RESPONSES),
@@ -36,7 +39,7 @@ class DonorState:
 
     The memory is the ``memory`` field of the last record of each donor, as bytes: a few hundred a donor, where the
     objects would take kilobytes. Donors that a batch touches are decoded, changed beside the memory, and become it
-    with ``keep``.
+    with ``keep``. Of those lately touched the objects are kept too, each beside the bytes that it stands for.
 
     Parameters
     ----------
@@ -54,6 +57,7 @@ class DonorState:
         self._half_lives = half_lives or HalfLives()
         self._memory: dict[int, dict[int, bytes]] = {}
         self._staged: dict[int, dict[int, bytes]] = {}
+        self._recent: dict[tuple[int, int], tuple[bytes, Donor]] = {}
         self._counts: Counter[str] = Counter()
         self._staged_counts: Counter[str] = Counter()
 
@@ -145,20 +149,26 @@ class DonorState:
         for partition in partitions:
             self._memory.pop(partition, None)
             self._staged.pop(partition, None)
+        gone = set(partitions)
+        self._recent = {place: one for place, one in self._recent.items() if place[0] not in gone}
 
     def follow(self, records: Sequence[Record]) -> list[str]:
         """Return nothing: no topic is followed."""
         return [f"{record.topic}: not followed by {TOPOLOGY.name}" for record in records]
 
     def _donor(self, partition: int, donor_id: int) -> Donor:
-        """Return the donor as staged, else as remembered, else new.
+        """Return the donor as staged, else as remembered, else new; to be changed.
 
-        What is staged is decoded again: a donor must not change where the rest of its batch fails.
+        An object is taken from those kept, and comes back with the bytes that it has become. Where the rest of its
+        batch fails it doesn't, and where the transaction does, its bytes are not those remembered: then it is decoded.
         """
+        recent = self._recent.pop((partition, donor_id), None)
         encoded = self._staged.get(partition, {}).get(donor_id)
         if encoded is None:
             encoded = self._memory.get(partition, {}).get(donor_id)
-        return Donor(donor_id) if encoded is None else memory.decode(encoded)
+        if encoded is None:
+            return Donor(donor_id)
+        return recent[1] if recent is not None and recent[0] is encoded else memory.decode(encoded)
 
     def _take(self, donor: Donor, record: Record, event: Event) -> bool:
         """Fold an event into a donor; return whether that changed anything."""
@@ -192,6 +202,9 @@ class DonorState:
         self._staged_counts["event_ids_dropped"] += repeats.settle(donor)
         encoded = memory.encode(donor)
         self._staged.setdefault(partition, {})[donor_id] = encoded
+        self._recent[place] = (encoded, donor)
+        if len(self._recent) > N_RECENT_MAX:
+            del self._recent[next(iter(self._recent))]
         event_id = derived_event_id(STORE, answered)
         value = projection.encoded_state(donor, event_id, encoded, self._frame, self._half_lives)
         return Output(STORE, str(donor_id).encode(), value, partition=partition)

@@ -157,6 +157,7 @@ def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
 def forget(donor: Donor, at: int, *, rates: bool) -> None:
     """Take back what occurred at ``at`` or before; with ``rates``, also all that was counted for them."""
     for request_id, facts in list(donor.requests.items()):
+        facts.change()
         if facts.latest_at <= at:
             facts.latest_at, facts.latest_id, facts.latest = NEVER, b"", 0
         if facts.decisive_at <= at:
@@ -171,10 +172,13 @@ def forget(donor: Donor, at: int, *, rates: bool) -> None:
 
 
 def _facts(donor: Donor, request_id: int) -> RequestFacts:
+    """Return what is known of a request, to be changed."""
     facts = donor.requests.get(request_id)
     if facts is None:
         facts = donor.requests[request_id] = RequestFacts()
         facts.is_summed_up = request_id in donor.settled
+    else:
+        facts.change()
     return facts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import strategies as st
 
 from consumers.donor_state import DonorState
@@ -107,6 +108,19 @@ class Runner:
         self.processor.keep()
         self.store.extend(self._stored(output) for output in outputs)
         return [CODEC.decode(output.topic, output.value) for output in outputs]
+
+    def failed(self, history: list[Sent], *, breaks: bool) -> None:
+        """A batch that comes to nothing: its processing breaks at the end, or its transaction is aborted."""
+        records = [record_of(one, offset) for offset, one in enumerate(history)]
+        inputs = [Input(record, self.processor.read(record)) for record in records]
+        if breaks:
+            late = response(START + 1000 * DAY, 99, "NOTIFIED")  # no erasure hides it
+            inputs.append(Input(record_of(late), {**(late.event or {}), "response": "NO SUCH"}))
+            with pytest.raises(KeyError):
+                self.processor.process(Batch(inputs))
+        else:
+            self.processor.process(Batch(inputs))
+        self.processor.drop()
 
     def each(self, *history: Sent) -> list[dict[str, Any]]:
         """One transaction for each event."""

@@ -18,13 +18,24 @@ from consumers.donor_state.earlier_layouts import LOG_UNIT
 from consumers.donor_state.responses import tally
 from schemas import avro
 from schemas.catalogue import latest_schema
-from tests.unit.donor_state.histories import CODEC, DAY, HOUR, START, Runner, Sent, donation, histories, profile
+from tests.unit.donor_state.histories import (
+    CODEC,
+    DAY,
+    HOUR,
+    START,
+    Runner,
+    Sent,
+    donation,
+    histories,
+    profile,
+    requests,
+)
 
 
 def contents(one: object) -> object:
-    """Everything in a donor, however deep."""
+    """Everything in a donor, however deep, but what follows from the rest."""
     if isinstance(one, Donor | RequestFacts):
-        return {name: contents(getattr(one, name)) for name in one.__slots__}
+        return {name: contents(getattr(one, name)) for name in one.__slots__ if name not in {"account", "encoded"}}
     if isinstance(one, dict):
         return {key: contents(value) for key, value in one.items()}
     return one
@@ -45,15 +56,29 @@ def test_memory_comes_back_as_it_was(history: list[Sent]) -> None:
         assert contents(again) == contents(donor)
 
 
-@given(histories(span_days=60, nulls=True))
-@settings(max_examples=60, deadline=None)
-def test_a_restart_shows_in_nothing(history: list[Sent]) -> None:
+@given(histories(span_days=60, nulls=True) | requests(span_days=130) | histories(span_days=500, nulls=True), st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_restart_shows_in_nothing(history: list[Sent], data: st.DataObject) -> None:
     straight, restarted = Runner(), Runner()
-    for one in history:
-        first = straight.batch(one)
-        second = restarted.batch(one)
+    while history:
+        size = data.draw(st.integers(1, min(3, len(history))))
+        first = straight.batch(*history[:size])
+        second = restarted.batch(*history[:size])
         restarted.restart()
         assert first == second
+        history = history[size:]
+
+
+@given(histories(span_days=60, nulls=True) | requests(span_days=130), st.data())
+@settings(max_examples=100, deadline=None)
+def test_what_was_not_committed_shows_in_nothing(history: list[Sent], data: st.DataObject) -> None:
+    """A batch that failed half way, or whose transaction did, and comes again."""
+    straight, troubled = Runner(), Runner()
+    for one in history:
+        if data.draw(st.booleans()):
+            others = data.draw(st.lists(st.sampled_from(history), max_size=3))
+            troubled.failed([*others, one], breaks=data.draw(st.booleans()))
+        assert straight.batch(one) == troubled.batch(one)
 
 
 @given(histories(span_days=60, nulls=True))
