@@ -8,18 +8,19 @@ is left of it: so nobody's rate is 0 or 1, and who wasn't heard of for years is 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from features.behaved import Behaviour
 from features.decay import HalfLives
 from features.eligibility import NEVER_GAVE
 from features.index.columns import Columns
 from features.kernels import kernel
 from features.priors import AVAILABILITY, CANCELLED_SHARE, RELIABILITY, RESPONSE_TIME
 
-Floats = NDArray[np.float64]
+__all__ = ["Behaviour", "behaviour_at"]
+
 MINUTE_US = 60_000_000
 MINUTES_A_DAY = 1_440
 DAY_US = 86_400_000_000
@@ -31,47 +32,6 @@ RELIABILITY_ALPHA, RELIABILITY_TRIALS = RELIABILITY.alpha, RELIABILITY.trials
 CANCELLED_PRIOR = RELIABILITY.beta * CANCELLED_SHARE
 RESPONSE_TIME_WEIGHT = RESPONSE_TIME.weight
 LOG_HOURS_PRIOR = RESPONSE_TIME.weight * RESPONSE_TIME.log_hours
-
-
-class Behaviour(NamedTuple):
-    """How donors behaved; all ndarrays of float64, shape (n,).
-
-    Parameters
-    ----------
-    response_rate : ndarray
-        Probability to say yes if asked, 0 to 1.
-    alerts : ndarray
-        How many alerts that is known from, each by what is left of it.
-    unanswered : ndarray
-        Alerts that nobody answered, by what is left of the fatigue from each.
-    kept_rate : ndarray
-        Probability to keep a promise, 0 to 1.
-    promises : ndarray
-        How many promises that is known from, each by what is left of it.
-    completion_rate, cancellation_rate : ndarray
-        Probability that an appointment ends with a donation, or is cancelled, 0 to 1.
-    answer_hours : ndarray
-        Median time to answer, hours.
-    since_donation_days : ndarray
-        NaN where the donor never gave; 0 where that lies after the instant.
-    total_donations : ndarray
-    tenure_days : ndarray
-        Since joining.
-    age_years : ndarray
-    """
-
-    response_rate: Floats
-    alerts: Floats
-    unanswered: Floats
-    kept_rate: Floats
-    promises: Floats
-    completion_rate: Floats
-    cancellation_rate: Floats
-    answer_hours: Floats
-    since_donation_days: Floats
-    total_donations: Floats
-    tenure_days: Floats
-    age_years: Floats
 
 
 def behaviour_at(columns: Columns, rows: NDArray[np.integer], at: ArrayLike, half_lives: HalfLives) -> Behaviour:

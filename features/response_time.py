@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.kernels import kernel
+from features.outcomes import HOURS
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +23,7 @@ BOUNDS_MINUTES = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 240
 """Where stretches begin and end; an alert that nobody answered for a day has expired for good."""
 
 N_STRETCHES = len(BOUNDS_MINUTES) - 1
+_AT_HOURS = [BOUNDS_MINUTES.index(hours * 60) - 1 for hours in HOURS]
 _BOUNDS_HOURS = np.array(BOUNDS_MINUTES) / 60
 _BOUNDS_HOURS.flags.writeable = False
 
@@ -61,6 +63,17 @@ def chance_within(answered: Floats, hours: Floats) -> Floats:
         np.float64,
     )
     return within
+
+
+def answers_within(answered: Floats) -> Floats:
+    """Return the probability to answer within each of ``HOURS``, at which stretches end; shape (n, 3).
+
+    Parameters
+    ----------
+    answered : ndarray of float64, shape (n, N_STRETCHES)
+        As ``answered_by`` returns it.
+    """
+    return answered[:, _AT_HOURS]
 
 
 def median_hours(answered: Floats) -> Floats:

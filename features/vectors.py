@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from features.behaved import Behaviour
 from features.local_time import SATURDAY, local_hour, weekday
-
-if TYPE_CHECKING:  # names alone are read by who compiles no kernel
-    from features.behaviour import Behaviour
 
 MATCH, AVAILABILITY, RELIABILITY, RESPONSE_TIME = (
     "donor_seeker_match",

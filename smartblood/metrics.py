@@ -143,3 +143,41 @@ SEEN_IDS_DROPPED = Counter(
     "Event ids forgotten since a donor had more than are remembered.",
     ["processor"],
 )
+
+# How good models were lately, by what came of whom they spoke of. What is told no more is NaN.
+
+
+def _of_models(name: str, documentation: str, *labels: str) -> Gauge:
+    return Gauge(name, documentation, ["model", "version", "role", *labels], multiprocess_mode="livemostrecent")
+
+
+MODEL_OUTCOMES = _of_models("smartblood_model_outcomes", "Settled outcomes that a version is judged by.", "outcome")
+MODEL_UNSETTLED = _of_models("smartblood_model_unsettled", "Alerts whose outcome isn't settled yet.", "outcome")
+MODEL_CALIBRATION = _of_models(
+    "smartblood_model_observed_to_expected",
+    "What was observed by what a version expected: value, lower and upper end of the 95 % interval.",
+    "outcome",
+    "end",
+)
+MODEL_CALIBRATION_ERROR = _of_models(
+    "smartblood_model_calibration_error", "Expected calibration error, ten bins of equal numbers.", "outcome"
+)
+MODEL_LOG_LOSS = _of_models("smartblood_model_log_loss", "Log loss of a version's probabilities.", "outcome")
+MODEL_BRIER = _of_models("smartblood_model_brier", "Brier score of a version's probabilities.", "outcome")
+MODEL_AUC = _of_models("smartblood_model_auc", "Area under the ROC curve of a version's scores.", "outcome")
+MODEL_DRIFT = _of_models(
+    "smartblood_model_feature_drift",
+    "Population stability index of a feature, against the alerts on which the version was judged when it was trained.",
+    "feature",
+)
+MODEL_ALARM = _of_models(
+    "smartblood_model_alarm",
+    "1 where a version's calibration (of an outcome) or a feature's drift is beyond the limits that are set.",
+    "kind",
+    "what",
+)
+MODEL_JUDGED_UNTIL = Gauge(
+    "smartblood_model_judged_until_seconds",
+    "Stream time of the last judgement, seconds since 1970.",
+    multiprocess_mode="livemostrecent",
+)

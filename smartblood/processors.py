@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from features.decay import HalfLives
     from features.reach import ReachRules
     from features.scoring import Scorer
+    from smartblood.performance.judgement import References
+    from smartblood.performance.watching import Judging
     from smartblood.storage.artefacts import Artefact
 
 LOOKED_AT_EACH_S = 1.0
+LEFT_AFTER_S = 2.0
+"""How long what accompanies a worker may take to end; then it ends with the process."""
 
 
 class Worker(Protocol):
@@ -113,16 +117,68 @@ def reach_rules(settings: Settings) -> ReachRules:
 
 
 def recording(settings: Settings, slot: str) -> Worker:
-    """Return a worker that keeps the record in Postgres."""
+    """Return a worker that keeps the record in Postgres, and now and then judges the models by it."""
     from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
+    from smartblood.logs import logger  # noqa: PLC0415
+    from smartblood.performance.watching import PerformanceWatch  # noqa: PLC0415
     from smartblood.storage.recorder import Recorder  # noqa: PLC0415
 
-    return Recorder(
+    recorder = Recorder(
         settings,
         slot,
         codec=codec_of(settings, patience_s=LOOP_PATIENCE_S),
         tell_artefacts=lambda: artefacts_there(settings),
     )
+    watch = PerformanceWatch(
+        judging(settings),
+        settings.performance_each_s,
+        lambda: recorder.ready and not recorder.is_behind,
+        logger(processor="recording", slot=slot),
+    )
+    return Accompanied(recorder, watch.run)
+
+
+def judging(settings: Settings) -> Judging:
+    """Return how models are judged by what is recorded."""
+    from smartblood.performance.judgement import Limits  # noqa: PLC0415
+    from smartblood.performance.watching import Judging  # noqa: PLC0415
+    from smartblood.storage.performance import Judgements  # noqa: PLC0415
+
+    if not settings.database_url:
+        message = "no Postgres is named: set SMARTBLOOD_DATABASE_URL, or use `smartblood up`"
+        raise Fatal(message)
+    return Judging(
+        Judgements(settings.database_url),
+        lambda: references_there(settings),
+        Limits(
+            settings.performance_requests_min,
+            settings.performance_psi_max,
+            settings.performance_off_max,
+            settings.performance_ece_max,
+        ),
+        settings.performance_window_days,
+        settings.performance_alerts_max,
+    )
+
+
+def references_there(settings: Settings) -> References:
+    """Tell what drift is measured against, of each version that the manifest lists; of none where it can't be read."""
+    from features.drift import from_json  # noqa: PLC0415
+    from smartblood.logs import logger  # noqa: PLC0415
+    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415
+
+    log, found = logger(processor="recording"), {}
+    try:
+        entries = read_manifest(settings.models_dir, settings.models_map_sha256).entries
+    except Fatal as error:
+        log.warning("no drift is measured", why=str(error))
+        return {}
+    for entry in entries:
+        try:
+            found[entry.name, entry.version] = from_json(entry.reference)
+        except ValueError as error:
+            log.warning("no drift is measured", model=entry.name, version=entry.version, why=str(error))
+    return found
 
 
 def artefacts_there(settings: Settings) -> Mapping[str, list[Artefact]]:
@@ -226,3 +282,29 @@ class Watched:
         finally:
             done.set()
             watching.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Accompanied:
+    """A worker, and beside it, in a thread of its own, what is done meanwhile and mustn't hold it up.
+
+    Parameters
+    ----------
+    worker : Worker
+    beside : callable
+        Goes on until the event that it is given is set.
+    """
+
+    worker: Worker
+    beside: Callable[[threading.Event], None]
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set."""
+        done = threading.Event()
+        thread = threading.Thread(target=self.beside, args=(done,), name="beside-worker", daemon=True)
+        thread.start()
+        try:
+            self.worker.run(stop)
+        finally:
+            done.set()
+            thread.join(LEFT_AFTER_S)

@@ -104,6 +104,12 @@ class Settings(BaseSettings):
     latest known of a donor an event may be to count in rates; all workers of ``donor-state`` need the same. How fast
     what a donor did fades is ``rate_half_life_days`` and ``fatigue_half_life_days``: see ``features.decay``; all
     workers of ``donor-state`` and ``matching`` need the same, and models were trained with the defaults.
+
+    Models are judged by what came of the alerts of the last ``performance_window_days``, at most
+    ``performance_alerts_max``, every ``performance_each_s``. On ``performance_requests_min`` requests or more it alarms
+    where a feature's population stability index is above ``performance_psi_max``, the whole 95 % interval of observed ÷
+    expected is farther than ``performance_off_max`` from 1, or the expected calibration error is more than
+    ``performance_ece_max`` above what chance gives.
     """
 
     model_config = SettingsConfigDict(
@@ -142,6 +148,13 @@ class Settings(BaseSettings):
     late_days: int = Field(default=30, ge=1, le=365)
     rate_half_life_days: float = Field(default=365.0, gt=0, le=DAYS_MAX)
     fatigue_half_life_days: float = Field(default=21.0, gt=0, le=DAYS_MAX)
+    performance_window_days: int = Field(default=28, ge=1, le=3_650)
+    performance_alerts_max: int = Field(default=20_000, ge=100, le=1_000_000)
+    performance_each_s: float = Field(default=600.0, ge=1, le=86_400)
+    performance_requests_min: int = Field(default=200, ge=1, le=1_000_000)
+    performance_psi_max: float = Field(default=0.25, gt=0, le=100)
+    performance_off_max: float = Field(default=0.3, gt=0, le=100)
+    performance_ece_max: float = Field(default=0.05, gt=0, le=1)
 
     @field_validator("reach_ring_km_critical")
     @classmethod

@@ -20,6 +20,7 @@ KEYS = {
     "blood-request-created": "request_id",
     "blood-request-closed": "request_id",
     "matches": "request_id",
+    "donation-recorded": "donor_id",
     "donor-responded": "donor_id",
     "donor-states": "donor_id",
     "prediction-logged": "model",
@@ -45,7 +46,7 @@ def event(topic: str, **changes: Any) -> dict[str, Any]:
 def matches_of(donors: list[int], **changes: Any) -> dict[str, Any]:
     """A ``matches`` event that offers these donors, in this order."""
     found = event("matches", **changes)
-    example = found["matches"][0]
+    example = found["matches"][0] | {"answers_within": None, "behaviour": None}
     found["matches"] = [example | {"rank": rank, "donor_id": donor} for rank, donor in enumerate(donors, 1)]
     return found
 

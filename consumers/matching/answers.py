@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.matching.asking import Asked
-from consumers.matching.matcher import Matched, Offers
+from consumers.matching.matcher import Matched, Offers, Shadow
+from features.behaved import Behaviour
 from features.compatibility import why_nobody
 from features.confidence import confidence_of
 from features.eligibility import Procedure, procedure_of
 from features.index import DonorIndex
+from features.outcomes import HOURS
 from features.reach import Found
 from features.reasons import reasons_for
 from features.rule_set import RuleSet
@@ -51,6 +53,20 @@ _SCORES = np.dtype(
 
 _EXPLORING = np.dtype([("is", "u1"), ("explored", "u1"), ("has", "u1"), ("propensity", "<f8")])
 """What follows the reasons of a match: two unions. After them come the scores of shadows, another one."""
+
+_TOLD = np.dtype(
+    [
+        ("has_within", "u1"),
+        ("n_within", "u1"),
+        ("within", "<f8", len(HOURS)),
+        ("end_within", "u1"),
+        ("has_behaviour", "u1"),
+        ("n_behaviour", "u1"),
+        ("behaviour", "<f4", len(Behaviour._fields)),
+        ("end", "u1"),
+    ]
+)
+"""What follows the scores of shadows: two unions with arrays. A branch and a small count are twice themselves."""
 
 _PLACE = struct.Struct("<2d")
 _REACH = _SCORE = struct.Struct("<d")
@@ -161,7 +177,8 @@ class Answers:
         """Yield all offers of a batch; columns are gathered for the whole batch at once."""
         columns, row = self._index.columns, offers.row
         rank = np.arange(len(row)) - np.repeat(offers.start[:-1], np.diff(offers.start)) + 1
-        scores, exploring, shadows = _scores(self._index, offers), _exploring(offers), _shadows(offers)
+        scores, exploring = _scores(self._index, offers), _exploring(offers)
+        shadows, told = _shadows(offers), _told(offers)
         facts = zip(
             rank.tolist(),
             columns.donor_id[row].tolist(),
@@ -173,7 +190,7 @@ class Answers:
             offers.seen.reliability_rows[:, ANSWER_HOURS].tolist(),
             strict=True,
         )
-        n_scores, n_exploring = _SCORES.itemsize, _EXPLORING.itemsize
+        n_scores, n_exploring, n_told = _SCORES.itemsize, _EXPLORING.itemsize, _TOLD.itemsize
         for i, (rank_of, donor_id, *reasons) in enumerate(facts):
             said = [text(reason) for reason in reasons_for(*reasons)]
             yield b"".join(
@@ -186,6 +203,7 @@ class Answers:
                     END,
                     exploring[i * n_exploring : (i + 1) * n_exploring],
                     shadows[i] if shadows else NULL,
+                    told[i * n_told : (i + 1) * n_told],
                 )
             )
 
@@ -245,12 +263,29 @@ def _shadows(offers: Offers) -> list[bytes]:
     """Return for each offer what the shadows say, as the union of null and an array; nothing where there are none."""
     if not offers.shadows:
         return []
-    heads = [text(scorer.name) + text(scorer.version) for scorer, _ in offers.shadows]
-    columns = [scores.tolist() for _, scores in offers.shadows]
-    return [
-        SOME + array([head + _SCORE.pack(score) for head, score in zip(heads, of_offer, strict=True)])
-        for of_offer in zip(*columns, strict=True)
-    ]
+    columns = [_shadow(shadow) for shadow in offers.shadows]
+    return [SOME + array(list(of_offer)) for of_offer in zip(*columns, strict=True)]
+
+
+def _shadow(shadow: Shadow) -> Iterable[bytes]:
+    """Return what one shadow says of each offer."""
+    head, scores = text(shadow.scorer.name) + text(shadow.scorer.version), shadow.score.tolist()
+    if shadow.answers_within is None:
+        return (head + _SCORE.pack(score) + NULL for score in scores)
+    within = shadow.answers_within.tolist()
+    return (
+        head + _SCORE.pack(score) + SOME + array([_SCORE.pack(one) for one in of_offer])
+        for score, of_offer in zip(scores, within, strict=True)
+    )
+
+
+def _told(offers: Offers) -> bytes:
+    """Return ``_TOLD`` of all offers, one after the other."""
+    told = np.zeros(len(offers.row), _TOLD)
+    told["has_within"] = told["has_behaviour"] = SOME[0]
+    told["n_within"], told["n_behaviour"] = 2 * len(HOURS), 2 * len(Behaviour._fields)
+    told["within"], told["behaviour"] = offers.answers_within, offers.behaviour
+    return told.tobytes()
 
 
 def _id(event_id: str) -> bytes:

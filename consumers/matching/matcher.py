@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.matching.asking import Asked
-from consumers.matching.runs import Runs, Scoring
+from consumers.matching.runs import SCORE_DECIMALS, Runs, Scoring
+from features.behaved import Behaviour, as_told
 from features.behaviour import behaviour_at
 from features.compatibility import preference_classes, tiers_for
 from features.decay import HalfLives
 from features.eligibility import Procedure, procedure_of
 from features.index import DonorIndex
 from features.local_time import local_day
+from features.outcomes import HOURS
 from features.question import Askable, Question
 from features.ranking import FILL_CERTAINTY, Draw, ExploringRules, Scored, draw_of, ranked
 from features.reach import Found, Reach, ReachRules
-from features.response_time import BOUNDS_MINUTES, N_STRETCHES, answered_by, median_hours
+from features.response_time import BOUNDS_MINUTES, N_STRETCHES, answered_by, answers_within, median_hours
 from features.scoring import Panel, Scorer
 from features.vectors import (
     AVAILABILITY,
@@ -56,8 +58,12 @@ class Offers(NamedTuple):
         Within which half of those answer who do.
     explored : ndarray of bool
     propensity : ndarray of float64
-    shadows : list of tuple of Scorer and ndarray of float64
-        What the models that only watch say of each offer, to 6 decimals.
+    answers_within : ndarray of float64, shape (n, 3)
+        Probability of an answer within each of ``features.outcomes.HOURS``, to 6 decimals.
+    behaviour : ndarray of float32, shape (n, 12)
+        As ``features.behaved.as_told`` returns it.
+    shadows : list of Shadow
+        What the models that only watch say of each offer.
     """
 
     start: NDArray[np.int64]
@@ -69,7 +75,26 @@ class Offers(NamedTuple):
     response_time_hours: NDArray[np.float64]
     explored: NDArray[np.bool_]
     propensity: NDArray[np.float64]
-    shadows: list[tuple[Scorer, NDArray[np.float64]]]
+    answers_within: NDArray[np.float64]
+    behaviour: NDArray[np.float32]
+    shadows: list[Shadow]
+
+
+class Shadow(NamedTuple):
+    """What a version that only watches says of n offers, in the terms of its model.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    score : ndarray of float64, shape (n,)
+        Of ``donor_response_time`` hours, of others probabilities to 6 decimals.
+    answers_within : ndarray of float64, shape (n, 3), or None
+        Of ``donor_response_time`` alone.
+    """
+
+    scorer: Scorer
+    score: NDArray[np.float64]
+    answers_within: NDArray[np.float64] | None = None
 
 
 class Matched(NamedTuple):
@@ -190,12 +215,14 @@ class Matcher:
             response_time_hours=np.empty(len(offered)),
             explored=np.zeros(len(offered), np.bool_),
             propensity=np.ones(len(offered)),
+            answers_within=np.empty((len(offered), len(HOURS))),
+            behaviour=np.empty((len(offered), len(Behaviour._fields)), np.float32),
             shadows=[],
         )
         self._explore(asked, answering, draws, found, candidates.preference[offered], offers, runs)
         waiting = self._waiting(asked, offers)
-        offers.response_time_hours[:] = self._hours(answering, offers, waiting, runs)
-        offers.shadows.extend((scorer, _by_shadow(scorer, offers, waiting, runs)) for scorer in shadows)
+        self._answer_times(answering, offers, waiting, runs)
+        offers.shadows.extend(_by_shadow(scorer, offers, waiting, runs) for scorer in shadows)
         return Matched(found, offers, runs.scorings)
 
     def _draw(self, asked: Asked) -> Draw | None:
@@ -251,18 +278,24 @@ class Matcher:
         return Seen(of_availability, of_reliability, rows, availability, reliability)
 
     def _waiting(self, asked: Sequence[Asked], offers: Offers) -> NDArray[np.float64]:
-        """Return what the model of response times sees of each offer in each stretch of time, one after the other."""
+        """Return what the model of response times sees of each offer in each stretch of time, one after the other.
+
+        How the donors behaved is put into the offers on the way.
+        """
         lengths = np.diff(offers.start)
         at = np.repeat(np.array([one.answered.occurred_at for one in asked], np.int64), lengths)
         urgency = np.repeat(np.array([URGENCY_LEVEL[one.request["urgency"]] for one in asked], np.int64), lengths)
         behaviour = behaviour_at(self._index.columns, offers.row, at, self._half_lives)
+        offers.behaviour[:] = as_told(behaviour)
         return response_time_rows(behaviour, offers.distance_km, at, urgency=urgency, stretches=BOUNDS_MINUTES[:-1])
 
-    def _hours(
+    def _answer_times(
         self, answering: Sequence[Panel], offers: Offers, waiting: NDArray[np.float64], runs: Runs
-    ) -> NDArray[np.float64]:
+    ) -> None:
+        """Say of the offers when they answer."""
         request = np.repeat(np.arange(len(answering)), np.diff(offers.start) * N_STRETCHES)
-        return _median_hours(runs.scores([panel.response_time for panel in answering], request, waiting))
+        chances = runs.scores([panel.response_time for panel in answering], request, waiting)
+        offers.response_time_hours[:], offers.answers_within[:] = _answer_times(chances)
 
     def _explore(
         self,
@@ -307,18 +340,19 @@ class Matcher:
         offers.explored[places] = True
 
 
-def _by_shadow(scorer: Scorer, offers: Offers, waiting: NDArray[np.float64], runs: Runs) -> NDArray[np.float64]:
+def _by_shadow(scorer: Scorer, offers: Offers, waiting: NDArray[np.float64], runs: Runs) -> Shadow:
     """Return what a version that only watches says of each offer, in the terms of its model."""
     if scorer.name == RESPONSE_TIME:
-        return _median_hours(runs.by(scorer, waiting))
+        return Shadow(scorer, *_answer_times(runs.by(scorer, waiting)))
     seen = offers.seen
     rows = {AVAILABILITY: seen.availability_rows, RELIABILITY: seen.reliability_rows, MATCH: seen.match_rows}
-    return runs.by(scorer, rows[scorer.name])
+    return Shadow(scorer, runs.by(scorer, rows[scorer.name]))
 
 
-def _median_hours(chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    hours: NDArray[np.float64] = np.round(median_hours(answered_by(chances.reshape(-1, N_STRETCHES))), HOURS_DECIMALS)
-    return hours
+def _answer_times(chances: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return from the chances in each stretch the median time, and the probabilities to answer within some hours."""
+    answered = answered_by(chances.reshape(-1, N_STRETCHES))
+    return np.round(median_hours(answered), HOURS_DECIMALS), np.round(answers_within(answered), SCORE_DECIMALS)
 
 
 def _joined(parts: Sequence[Askable]) -> _Candidates:

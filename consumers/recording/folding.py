@@ -9,6 +9,7 @@ from typing import Any
 
 from consumers.recording.donors import folded_donors, folded_erasures
 from consumers.recording.matches import folded_waves
+from consumers.recording.outcomes import folded_outcomes, folded_stream_times
 from consumers.recording.predictions import folded_predictions
 from consumers.recording.releases import folded_releases
 from consumers.recording.requests import folded_closings, folded_requests
@@ -18,12 +19,14 @@ from consumers.recording.rows import (
     DepartureRow,
     DonorRow,
     ErasureRow,
+    OutcomeRow,
     PredictionRow,
     RefusedRow,
     ReleaseRow,
     RequestRow,
     ResponseRow,
     Row,
+    StreamTimeRow,
     Wave,
 )
 
@@ -36,6 +39,8 @@ class Folded:
     closings: Sequence[ClosingRow]
     waves: Sequence[Wave]
     responses: Sequence[ResponseRow]
+    outcomes: Sequence[OutcomeRow]
+    stream_times: Sequence[StreamTimeRow]
     donors: Sequence[DonorRow]
     departures: Sequence[DepartureRow]
     erasures: Sequence[ErasureRow]
@@ -59,6 +64,8 @@ def fold(rows: Iterable[Row]) -> Folded:
         closings=folded_closings(kinds[ClosingRow]),
         waves=folded_waves(kinds[Wave]),
         responses=folded_responses(kinds[ResponseRow]),
+        outcomes=folded_outcomes(kinds[OutcomeRow]),
+        stream_times=folded_stream_times(kinds[StreamTimeRow]),
         donors=donors,
         departures=departures,
         erasures=folded_erasures(kinds[ErasureRow]),

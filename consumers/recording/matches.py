@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterable, Sequence
 
 from consumers.recording.rows import OfferRow, Wave, WaveRow
@@ -57,6 +58,8 @@ def wave_of(event: Event, feature_names: Sequence[str]) -> Wave:
         model_version=version,
         donor_state_offsets=json_of({str(at["partition"]): at["next_offset"] for at in event["donor_state_offsets"]}),
         created_at=event["occurred_at"],
+        required_by=event["required_by"],
+        models=json_of(event["models"]),
     )
     return Wave(row, tuple(_offer(request_event_id, match, feature_names) for match in event["matches"]))
 
@@ -81,7 +84,22 @@ def _offer(answered: str, match: Event, feature_names: Sequence[str]) -> OfferRo
         match["explored"],
         propensity,
         _vector(match["features"], feature_names),
+        _numbers(match["answers_within"]),
+        _floats(match["behaviour"]),
+        json_of(match["shadow_scores"]) if match["shadow_scores"] else None,
     )
+
+
+def _numbers(values: Sequence[float] | None) -> str | None:
+    """Return a JSON list; JSON has no NaN: it is null."""
+    if values is None:
+        return None
+    return "[" + ",".join([repr(value) if math.isfinite(value) else "null" for value in values]) + "]"
+
+
+def _floats(values: Sequence[float] | None) -> bytes | None:
+    """Return numbers in single precision, which they have: little-endian, one after the other."""
+    return None if values is None else struct.pack(f"<{len(values)}f", *values)
 
 
 def _vector(values: Sequence[float], names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from consumers.recording.donors import donor_rows
 from consumers.recording.matches import wave_of
+from consumers.recording.outcomes import outcomes_of_donation, outcomes_of_response
 from consumers.recording.predictions import prediction_row
 from consumers.recording.releases import release_row
 from consumers.recording.requests import closing_row, request_row
@@ -53,9 +54,8 @@ class Projection:
         self._projections: Mapping[str, Callable[[Record, Event], tuple[Row, ...]]] = {
             "blood-request-created": lambda _, event: (request_row(event),),
             "blood-request-closed": lambda _, event: (closing_row(event),),
-            # It leaves no row yet: read, so that what is refused is found here too.
-            "donation-recorded": lambda _, __: (),
-            "donor-responded": lambda _, event: () if (row := response_row(event)) is None else (row,),
+            "donation-recorded": lambda _, event: outcomes_of_donation(event),
+            "donor-responded": lambda _, event: _response_rows(event),
             "donor-states": lambda record, event: donor_rows(record, event, rules),
             "matches": lambda _, event: (wave_of(event, names),),
             "model-released": lambda record, event: (release_row(record, event),),
@@ -72,3 +72,8 @@ class Projection:
         """
         event = self._codec.decode(record.topic, not_null(record))
         return self._projections[record.topic](record, checked(record, event))
+
+
+def _response_rows(event: Event) -> tuple[Row, ...]:
+    row = response_row(event)
+    return outcomes_of_response(event) if row is None else (row, *outcomes_of_response(event))

@@ -59,6 +59,9 @@ class OfferRow(NamedTuple):
     explored: bool | None
     propensity: float | None
     feature_vector: str
+    answers_within: str | None
+    behaviour: bytes | None
+    shadow_scores: str | None
 
 
 class WaveRow(NamedTuple):
@@ -79,6 +82,8 @@ class WaveRow(NamedTuple):
     model_version: str | None
     donor_state_offsets: str
     created_at: int
+    required_by: int
+    models: str
 
 
 class Wave(NamedTuple):
@@ -96,6 +101,29 @@ class ResponseRow(NamedTuple):
     wave: int
     notified_at: int | None
     answered_at: int | None
+
+
+class OutcomeRow(NamedTuple):
+    """What came of asking a donor for a request, for ``donor_outcomes``: since when each fact holds, None where not.
+
+    The facts are those of ``features.outcomes``, in its order.
+    """
+
+    donor_id: int
+    request_id: int
+    answered_at: int | None
+    said_yes_at: int | None
+    expired_at: int | None
+    came_at: int | None
+    failed_at: int | None
+    gave_at: int | None
+
+
+class StreamTimeRow(NamedTuple):
+    """How far a topic is recorded in stream time, for ``stream_times``."""
+
+    topic: str
+    latest_at: int
 
 
 class DonorRow(NamedTuple):
@@ -190,6 +218,8 @@ Row = (
     | ClosingRow
     | Wave
     | ResponseRow
+    | OutcomeRow
+    | StreamTimeRow
     | DonorRow
     | DepartureRow
     | ErasureRow

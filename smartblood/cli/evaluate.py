@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from smartblood.cli.options import with_settings
+from smartblood.cli.options import with_settings, writable
 from smartblood.cli.world_flags import world_flags
-from smartblood.errors import Fatal
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,35 +19,12 @@ if TYPE_CHECKING:
     from smartblood.training.uci import Donors, Judged
 
 
-def _writable(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
-    """Try to write the file before anything is computed; it is left as it was.
-
-    Raises
-    ------
-    Fatal
-        If it can't be written.
-    """
-    if path is None:
-        return None
-    try:
-        is_new = not (path.exists() or path.is_symlink())
-        if is_new or path.is_file():  # of a pipe the reader would take this for the end
-            with path.open("ab"):
-                pass
-        if is_new:
-            path.unlink()
-    except OSError as error:
-        message = f"{path} can't be written: {error.strerror}; give another file with --out"
-        raise Fatal(message) from error
-    return path
-
-
 OUT = click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="SMARTBLOOD_EVALUATE_OUT",
     show_envvar=True,
-    callback=_writable,
+    callback=writable,
     help="The same as JSON, flat, into this file.",
 )
 SEED = click.option(

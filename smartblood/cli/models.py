@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from smartblood.cli.options import with_settings
+from smartblood.cli.performance import performance
 from smartblood.cli.train import NAMES
 from smartblood.errors import Fatal
 from smartblood.settings import Settings
@@ -16,7 +17,10 @@ from smartblood.settings import Settings
 
 @click.group()
 def models() -> None:
-    """Models: what is there, and whether it is what it should be."""
+    """Models: what is there, whether it is what it should be, and how good it was lately."""
+
+
+models.add_command(performance)
 
 
 @models.command("list")

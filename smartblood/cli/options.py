@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from smartblood.errors import Fatal
 from smartblood.settings import PREFIX, BadSettingError, load
 
 FLAGS = {
@@ -28,6 +30,9 @@ FLAGS = {
     "replay_horizon_days": ("--replay-horizon-days", "How long every version of a donor's state is kept."),
     "models_dir": ("--models-dir", "Where the models' artefacts lie."),
     "models_map_sha256": ("--models-map-sha256", "The digest that model_map.json itself must have."),
+    "performance_window_days": ("--window-days", "How far back from the latest outcome that is known."),
+    "performance_alerts_max": ("--alerts-max", "How many alerts are looked at, at most: the latest."),
+    "performance_requests_min": ("--requests-min", "On fewer requests nothing alarms."),
 }
 
 CONNECTING = ("kafka_bootstrap_servers", "database_url", "schema_registry_url", "topic_prefix")
@@ -65,3 +70,26 @@ def with_settings(*names: str) -> Callable[[Command], Command]:
         return loading
 
     return decorate
+
+
+def writable(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """Try to write the file before anything is computed; it is left as it was.
+
+    Raises
+    ------
+    Fatal
+        If it can't be written.
+    """
+    if path is None:
+        return None
+    try:
+        is_new = not (path.exists() or path.is_symlink())
+        if is_new or path.is_file():  # of a pipe the reader would take this for the end
+            with path.open("ab"):
+                pass
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        message = f"{path} can't be written: {error.strerror}; give another file with --out"
+        raise Fatal(message) from error
+    return path

@@ -52,6 +52,11 @@ class Gauges:
         Of its processor.
     slot : str
         Its name among its kind.
+
+    Attributes
+    ----------
+    lags : dict of Place to int
+        How many records of each partition were waiting when the client last told.
     """
 
     def __init__(self, topology: Topology, slot: str) -> None:
@@ -60,6 +65,7 @@ class Gauges:
         self._next: dict[Place, int] = {}
         self._noted_at = 0.0
         self._matches = "matches" in topology.sinks
+        self.lags: dict[Place, int] = {}
 
     def batch(self, n_records: int) -> Stages:
         """Note that a batch begins."""
@@ -115,6 +121,7 @@ class Gauges:
                 if last_stable >= 0 and partition.get("desired", False):
                     start = max(self._next.get(place, 0), partition.get("committed_offset", 0), 0)
                     lag = max(0, last_stable - start)
+                    self.lags[place] = lag
                     metrics.LAG_RECORDS.labels(self._name, place[0], number).set(lag)
 
     def closed(self) -> None:

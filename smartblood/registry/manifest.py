@@ -34,6 +34,9 @@ class Entry:
         Versions with which it was trained: lightgbm, scikit-learn, numpy.
     training_data, metrics : mapping
         For people.
+    reference : mapping
+        How each feature was spread among the alerts that it was judged on: what drift is measured against, as
+        ``features.drift`` has it. Empty where nobody noted it.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Entry:
     libraries: dict[str, str]
     training_data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    reference: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry as JSON data."""
@@ -56,6 +60,7 @@ class Entry:
             "libraries": self.libraries,
             "training_data": self.training_data,
             "metrics": self.metrics,
+            "reference": self.reference,
         }
 
 
@@ -169,4 +174,5 @@ def _entry(data: dict[str, Any]) -> Entry:
         libraries={str(name): str(version) for name, version in data["libraries"].items()},
         training_data=dict(data.get("training_data", {})),
         metrics=dict(data.get("metrics", {})),
+        reference=dict(data.get("reference", {})),
     )

@@ -81,7 +81,7 @@ def write(models_dir: Path, entry: Entry, artefact: bytes, card: str, *, as_defa
     manifest = read_manifest(models_dir) if (models_dir / FILE).exists() else Manifest({}, ())
     for other in manifest.entries:
         if (other.name, other.version) == (entry.name, entry.version):
-            if replace(other, metrics={}, training_data={}) == replace(entry, metrics={}, training_data={}):
+            if _made_alike(other) == _made_alike(entry):
                 return False
             message = (
                 f"{entry.name} {entry.version} is in {models_dir / FILE} already, with other bytes or libraries; "
@@ -98,6 +98,11 @@ def write(models_dir: Path, entry: Entry, artefact: bytes, card: str, *, as_defa
         message = f"{path} can't be written: {error.strerror}; give another folder with --out"
         raise Fatal(message) from error
     return True
+
+
+def _made_alike(entry: Entry) -> Entry:
+    """Return what must be the same of two artefacts of one version."""
+    return replace(entry, metrics={}, training_data={}, reference={})
 
 
 def _replace(path: Path, data: bytes) -> None:

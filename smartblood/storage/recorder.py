@@ -49,6 +49,7 @@ POLL_S = 0.1
 POLL_AGAIN_S = 2.0
 """So long are records waited for that were read before and not written: a turn without them says nothing."""
 
+BEHIND_RECORDS = 1_000
 BACKOFF_S_MAX = 5.0
 STUCK_S = 120.0
 STOP_GRACE_S = 4.0
@@ -148,6 +149,11 @@ class Recorder:
             self._gauges.closed()
             self._sink.close()
             self._stuck.close()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits to be recorded that what is there says little of now."""
+        return sum(dict(self._gauges.lags).values()) > BEHIND_RECORDS
 
     def _guarded_turn(self) -> None:
         """Do one turn; where the outside doesn't answer, read nothing more until placed anew.

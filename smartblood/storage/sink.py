@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert
 from consumers.recording.folding import Folded
 from consumers.recording.rows import ErasureRow
 from smartblood.errors import Retryable
-from smartblood.storage import answers, artefacts
+from smartblood.storage import answers, artefacts, outcomes
 from smartblood.storage import statements as sql
 from smartblood.storage.artefacts import Artefacts, no_artefacts
 from smartblood.storage.bulk import Incoming, Offset
@@ -166,7 +166,9 @@ class Sink:
             self._move(connection, offsets)
             self._probe("offsets moved")
             _write_alone(connection, rows)
-            if any((rows.requests, rows.closings, rows.waves, rows.responses, rows.erasures, rows.releases)):
+            if any((rows.requests, rows.closings, rows.waves, rows.responses, rows.erasures, rows.releases)) or any(
+                (rows.outcomes, rows.stream_times)
+            ):
                 _take_lock(connection)
                 _write_requests(connection, rows)
                 _write_offers(connection, rows)
@@ -227,8 +229,15 @@ def _write_offers(connection: Connection, rows: Folded) -> None:
         offers = [offer for wave in rows.waves if wave.row.request_event_id in new for offer in wave.offers]
         _put(connection, sql.PUT_OFFERS, sql.OFFERS, offers)
     _put(connection, answers.PUT_RESPONSES, answers.RESPONSES, rows.responses)
-    _put(connection, answers.FORGET_RESPONSES, sql.ERASURES, erasures)
-    _put(connection, answers.TRIM_RESPONSES, sql.ERASURES, erasures)
+    _put(connection, outcomes.PUT_OUTCOMES, outcomes.OUTCOMES, rows.outcomes)
+    _put(connection, outcomes.PUT_STREAM_TIMES, outcomes.STREAM_TIME_ROWS, rows.stream_times)
+    for forget in (
+        answers.FORGET_RESPONSES,
+        answers.TRIM_RESPONSES,
+        outcomes.FORGET_OUTCOMES,
+        outcomes.TRIM_OUTCOMES,
+    ):
+        _put(connection, forget, sql.ERASURES, erasures)
     _put(connection, sql.EMPTY_OFFERS, sql.ERASURES, erasures)
 
 

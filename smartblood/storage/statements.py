@@ -224,6 +224,7 @@ def _put_offers() -> Insert:
     values = kept | {
         "feature_vector": case((erased, _empty()), else_=new.c.feature_vector),
         "distance_km": case((erased, null()), else_=new.c.distance_km),
+        "behaviour": case((erased, null()), else_=new.c.behaviour),
         "notified": waited.c.notified_at.is_not(None),
         "actual_response_time": response_hours(waited.c.notified_at, waited.c.answered_at),
         "updated_at": func.greatest(new.c.created_at, waited.c.notified_at, waited.c.answered_at),
@@ -261,7 +262,7 @@ whoever had seen that one knows nothing of the person before."""
 
 EMPTY_OFFERS = (
     update(MATCH_PREDICTIONS)
-    .values(feature_vector=_empty(), distance_km=null())
+    .values(feature_vector=_empty(), distance_km=null(), behaviour=null())
     .where(
         MATCH_PREDICTIONS.c.donor_id == ERASURES.rows.c.donor_id,
         MATCH_WAVES.c.request_event_id == MATCH_PREDICTIONS.c.request_event_id,

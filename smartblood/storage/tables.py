@@ -95,6 +95,9 @@ MATCH_PREDICTIONS = Table(
     Column("propensity", Double),
     Column("notified_at", INSTANT),
     Column("answered_at", INSTANT),
+    Column("answers_within", JSON(none_as_null=True)),
+    Column("behaviour", LargeBinary),  # floats, little-endian: see features/behaved.py
+    Column("shadow_scores", JSON(none_as_null=True)),
     UniqueConstraint("request_event_id", "rank"),
     Index(None, "request_id", "wave", "donor_id"),
     Index(None, "donor_id"),
@@ -198,7 +201,10 @@ MATCH_WAVES = Table(
     Column("model_version", Text),
     Column("donor_state_offsets", JSON, nullable=False),
     Column("created_at", INSTANT, nullable=False),
+    Column("required_by", INSTANT),
+    Column("models", JSON(none_as_null=True)),
     Index(None, "request_id", "wave"),
+    Index(None, "created_at"),
 )
 
 DEMAND_DAYS = Table(
@@ -223,6 +229,53 @@ MODEL_RELEASES = Table(
     Column("share", Double, nullable=False),
     Column("released_at", INSTANT, nullable=False),
     Index(None, "model_name", "release_offset"),
+)
+
+MODEL_PERFORMANCE = Table(
+    "model_performance",  # a day's last judgement of each version in each role, on each outcome
+    METADATA,
+    Column("day", Date, primary_key=True),
+    Column("model_name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("as_of", INSTANT, nullable=False),
+    Column("window_days", Integer, nullable=False),
+    Column("n_requests", BigInteger, nullable=False),
+    Column("n_alerts", BigInteger, nullable=False),
+    Column("n_yes", BigInteger, nullable=False),
+    Column("n_unsettled", BigInteger, nullable=False),
+    Column("expected", Double),
+    Column("observed", Double),
+    Column("observed_to_expected", Double),
+    Column("observed_to_expected_lower", Double),
+    Column("observed_to_expected_upper", Double),
+    Column("ece", Double),
+    Column("ece_by_chance", Double),
+    Column("log_loss", Double),
+    Column("brier", Double),
+    Column("auc", Double),
+    Column("log_loss_saved", Double),
+    Column("log_loss_saved_lower", Double),
+    Column("log_loss_saved_upper", Double),
+    Column("bins", JSON, nullable=False),
+    Column("alarm", Text),
+)
+
+MODEL_DRIFT = Table(
+    "model_drift",  # likewise, of each feature
+    METADATA,
+    Column("day", Date, primary_key=True),
+    Column("model_name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("feature", Text, primary_key=True),
+    Column("as_of", INSTANT, nullable=False),
+    Column("window_days", Integer, nullable=False),
+    Column("n_requests", BigInteger, nullable=False),
+    Column("n_alerts", BigInteger, nullable=False),
+    Column("stability_index", Double, nullable=False),
+    Column("alarm", Text),
 )
 
 REFUSED_RECORDS = Table(
@@ -269,6 +322,26 @@ DONOR_RESPONSES = Table(
     Column("wave", BigInteger, primary_key=True, autoincrement=False),
     Column("notified_at", INSTANT),
     Column("answered_at", INSTANT),
+)
+
+DONOR_OUTCOMES = Table(
+    "donor_outcomes",  # since when each fact of features/outcomes.py holds
+    METADATA,
+    Column("donor_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("request_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("answered_at", INSTANT),
+    Column("said_yes_at", INSTANT),
+    Column("expired_at", INSTANT),
+    Column("came_at", INSTANT),
+    Column("failed_at", INSTANT),
+    Column("gave_at", INSTANT),
+)
+
+STREAM_TIMES = Table(
+    "stream_times",
+    METADATA,
+    Column("topic", Text, primary_key=True),
+    Column("latest_at", INSTANT, nullable=False),
 )
 
 ERASED_DONORS = Table(

@@ -21,17 +21,25 @@ from features.compatibility import preference_classes, tiers_for
 from features.geo import cell_centre, distance_km
 from features.index.columns import Columns, taken
 from features.index.facts import FactReader
+from features.outcomes import (
+    BROKEN,
+    FACTS,
+    KEPT,
+    NEVER,
+    NOT_KNOWN,
+    OF_DONATION,
+    OF_RESPONSE,
+    SETTLED_US,
+    folded,
+    labels_of,
+)
 from features.rule_set import INDIA_2020
 from features.vectors import URGENCY_LEVEL
 from producers.simulator import Published
 from schemas.codec import FRAME, Codec
 from schemas.records import Event, Record
 
-SETTLED_US = 6 * 3_600_000_000
-"""How long after ``required_by`` the last outcome of a request has been recorded."""
-
-NEVER = -1
-NOT_KNOWN, BROKEN, KEPT = -1, 0, 1
+__all__ = ["BROKEN", "KEPT", "NEVER", "NOT_KNOWN", "SETTLED_US", "Examples", "examples_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +108,8 @@ class _Asked(NamedTuple):
     state: bytes
 
 
-class _Outcome:
-    """What came of an alert so far."""
-
-    __slots__ = ("accepted", "answered_at", "came", "expired_at", "failed", "gave")
-
-    def __init__(self) -> None:
-        self.answered_at = self.expired_at = NEVER
-        self.accepted = self.came = self.failed = self.gave = False
+Outcomes = defaultdict[tuple[int, int], dict[str, int]]
+"""Of a request and a donor, since when each fact of ``features.outcomes`` holds."""
 
 
 def examples_of(events: Iterable[Published]) -> Examples:
@@ -119,7 +121,7 @@ def examples_of(events: Iterable[Published]) -> Examples:
     states = _States()
     requests: dict[int, Event] = {}
     asked: list[_Asked] = []
-    outcomes: defaultdict[tuple[int, int], _Outcome] = defaultdict(_Outcome)
+    outcomes: Outcomes = defaultdict(dict)
     ends_at = 0
     for line in events:
         event = line.event
@@ -134,33 +136,22 @@ def examples_of(events: Iterable[Published]) -> Examples:
                     place = event["request_id"], event["donor_id"], event["wave"], event["occurred_at"]
                     asked.append(_Asked(*place, state))
             else:
-                _respond(outcomes[event["request_id"], event["donor_id"]], event)
+                _note(outcomes[event["request_id"], event["donor_id"]], OF_RESPONSE.get(event["response"], ()), event)
         elif line.topic == "donation-recorded" and event["request_id"]:
-            _donate(outcomes[event["request_id"], event["donor_id"]], event["outcome"])
+            _note(outcomes[event["request_id"], event["donor_id"]], OF_DONATION.get(event["outcome"], ()), event)
         states.take(line)
     return _examples(asked, requests, outcomes, ends_at)
 
 
-def _respond(outcome: _Outcome, event: Event) -> None:
-    response, at = event["response"], event["occurred_at"]
-    if response in {"ACCEPTED", "DECLINED", "ARRIVED"} and outcome.answered_at == NEVER:
-        outcome.answered_at = at
-    outcome.accepted |= response in {"ACCEPTED", "ARRIVED"}
-    outcome.came |= response == "ARRIVED"
-    if response == "EXPIRED":
-        outcome.expired_at = at
-
-
-def _donate(outcome: _Outcome, of: str) -> None:
-    outcome.gave |= of == "COMPLETED"
-    outcome.came |= of in {"COMPLETED", "DEFERRED"}
-    outcome.failed |= of in {"CANCELLED", "NO_SHOW"}
+def _note(outcome: dict[str, int], facts: Iterable[str], event: Event) -> None:
+    for fact in facts:
+        outcome[fact] = folded(fact, outcome.get(fact, NEVER), event["occurred_at"])
 
 
 def _examples(
     asked: list[_Asked],
     requests: dict[int, Event],
-    outcomes: defaultdict[tuple[int, int], _Outcome],
+    outcomes: Outcomes,
     ends_at: int,
 ) -> Examples:
     reader, codec = FactReader(INDIA_2020), Codec()
@@ -174,9 +165,7 @@ def _examples(
         return np.array(found, np.int8)
 
     at = np.array([one.at for one in asked], np.int64)
-    answered = np.array([one.answered_at for one in came], np.int64)
-    ended = np.array([next((x for x in (c.answered_at, c.expired_at) if x != NEVER), ends_at) for c in came], np.int64)
-    kept = [KEPT if one.came else BROKEN if one.failed else NOT_KNOWN for one in came]
+    since = {fact: np.array([one.get(fact, NEVER) for one in came], np.int64) for fact in FACTS}
     km = [
         round(float(distance_km(request["latitude"], request["longitude"], *cell_centre(cell))), 2)
         for request, cell in zip(of, cells, strict=True)
@@ -194,12 +183,7 @@ def _examples(
         distance_km=np.array(km, np.float64),
         urgency=np.array([URGENCY_LEVEL[request["urgency"]] for request in of], np.int64),
         units=np.array([request["units_required"] for request in of], np.int64),
-        accepted=np.array([one.accepted for one in came], np.bool_),
-        answered_us=np.where(answered == NEVER, NEVER, answered - at),
-        watched_us=np.maximum(ended - at, 0),
-        life_us=np.maximum(required_by - at, 0),
-        kept=np.where([one.accepted for one in came], np.array(kept, np.int8), NOT_KNOWN).astype(np.int8),
-        gave=np.array([one.gave for one in came], np.bool_),
+        **labels_of(at, required_by, since, ends_at)._asdict(),
     )
 
 

@@ -52,6 +52,18 @@ def calibration_error(gave: Flags, probability: Floats) -> float:
     return float(sum(gaps) / max(gave.size, 1))
 
 
+def calibration_error_by_chance(probability: Floats) -> float:
+    """Return what ``calibration_error`` would be on average were every probability right.
+
+    Few examples make a gap in every bin: of a sum of independent outcomes, taken as normal, the mean absolute distance
+    from what was expected is its standard deviation times √(2 / π).
+    """
+    order = np.argsort(probability, kind="stable")
+    bins = [part for part in np.array_split(order, N_BINS) if part.size]
+    variances = [float((probability[part] * (1 - probability[part])).sum()) for part in bins]
+    return float(np.sqrt(variances).sum() * np.sqrt(2 / np.pi) / max(probability.size, 1))
+
+
 def observed_to_expected(label: Flags, probability: Floats) -> tuple[list[float], list[float]]:
     """Return for ten bins of equal numbers of scores, lowest first, what was seen by what was expected, and that."""
     order = np.argsort(probability, kind="stable")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from smartblood.training.card import card_of
 from smartblood.training.examples import BROKEN, KEPT, Examples
 from smartblood.training.learning import Learned, Lesson, Trained, learn
 from smartblood.training.policies import Truth, truth_of
+from smartblood.training.references import reference
 from smartblood.training.replaying import replay
 from smartblood.training.verdicts import of_availability, of_match, of_reliability, of_response_time
 from smartblood.training.views import availability_view, match_view, reliability_view, waiting_view
@@ -93,6 +94,8 @@ def train(
             heard = (AVAILABILITY, RELIABILITY)
             used["hears"] = {other: hashlib.sha256(learned[other].artefact).hexdigest() for other in heard}
         entry = entry_of(name, version, learned[name].artefact, training_data=used, metrics=metrics)
+        hears = (learned[AVAILABILITY].scorer, learned[RELIABILITY].scorer) if name == MATCH else ()
+        entry = replace(entry, reference=reference(name, parts.test, hears))
         card = card_of(entry, recipes.PARAMETERS[name], learned[name].gains, len(learned[name].artefact))
         found[name] = Trained(learned[name].artefact, entry, card)
     return found

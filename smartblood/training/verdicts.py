@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.outcomes import HOUR_US, HOURS, answered_within
 from features.response_time import N_STRETCHES, answered_by, chance_within, median_hours
 from features.scoring import Scorer
 from features.vectors import AVAILABILITY_FEATURES, RELIABILITY_FEATURES
@@ -27,10 +28,6 @@ from smartblood.training.views import availability_view, chances_view, match_vie
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Measure = Callable[[Flags, Floats], float]
-
-HOUR_US = 3_600_000_000
-HOURS = (0.5, 2.0, 24.0)
-"""Within which an answer is asked about."""
 
 PROPER: tuple[tuple[str, Measure], ...] = (
     ("auc", auc),
@@ -69,8 +66,7 @@ def of_response_time(scorer: Scorer, test: Examples, seed: int) -> dict[str, Any
     answered = answered_by(scorer.predict(chances_view(test)).reshape(-1, N_STRETCHES))
     metrics: dict[str, Any] = {}
     for hours in HOURS:
-        came = (test.answered_us != NEVER) & (test.answered_us <= hours * HOUR_US)
-        known = (came | (test.watched_us >= hours * HOUR_US)) & (test.life_us >= hours * HOUR_US)
+        came, known = answered_within(hours, test.answered_us, test.watched_us, test.life_us)
         score = chance_within(answered, np.full(test.at.size, hours))
         of = {"model": score[known]}
         found = _probabilities(came[known], of, test.request_id[known], seed)

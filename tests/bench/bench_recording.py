@@ -114,6 +114,8 @@ def answers():
         yield "blood-request-created", key_of("blood-request-created", of), CODEC.encode("blood-request-created", of)
         offered = [(n * 31 + k) % N_STATES for k in range(TOP_K)]
         of = matches_of(offered, request_id=n, event_id=an_id(n), request_event_id=an_id(n), occurred_at=at)
+        for offer in of["matches"]:
+            offer |= {"answers_within": [0.125, 0.25, 0.5], "behaviour": [0.5] * 12}
         yield "matches", key_of("matches", of), CODEC.encode("matches", of)
 
 

@@ -30,7 +30,7 @@ def test_every_metric_has_our_prefix_and_says_what_it_is() -> None:
 
 def test_no_label_can_carry_a_donor_or_a_request() -> None:
     allowed = {"processor", "topic", "slot", "partition", "kind", "outcome", "reason", "stage", "state", "worker"}
-    allowed |= {"model", "version", "sha256", "role"}
+    allowed |= {"model", "version", "sha256", "role", "feature", "end", "what"}
     for each in ALL.values():
         assert set(each._labelnames) <= allowed, each._name
 

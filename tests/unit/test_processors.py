@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from consumers.donor_state import DonorState
 from consumers.driver import Driver
 from features.reach import ReachRules
 from smartblood import processors
+from smartblood.errors import Fatal
+from smartblood.performance.judgement import Limits
 from smartblood.registry.manifest import FILE, Manifest
 from smartblood.registry.writing import entry_of
 from smartblood.settings import load
@@ -107,3 +110,57 @@ def test_telling_what_artefacts_there_are_loads_nothing_that_evaluates_them():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_how_models_are_judged_is_set(monkeypatch):
+    for name, value in {"PSI_MAX": "0.4", "OFF_MAX": "0.2", "ECE_MAX": "0.1", "REQUESTS_MIN": "50"}.items():
+        monkeypatch.setenv(f"SMARTBLOOD_PERFORMANCE_{name}", value)
+    monkeypatch.setenv("SMARTBLOOD_PERFORMANCE_WINDOW_DAYS", "7")
+    monkeypatch.setenv("SMARTBLOOD_PERFORMANCE_ALERTS_MAX", "500")
+    judging = processors.judging(load(database_url="postgresql://127.0.0.1:9/nowhere"))
+    assert judging.limits == Limits(50, 0.4, 0.2, 0.1)
+    assert (judging.window_days, judging.alerts_max) == (7, 500)
+    with pytest.raises(Fatal, match="SMARTBLOOD_DATABASE_URL"):
+        processors.judging(load())
+
+
+def test_a_version_without_a_reference_or_with_a_wrong_one_leaves_the_others_theirs(tmp_path):
+    entries = []
+    for n, reference in enumerate(({}, {"a": {}}, {"a": {"edges": [1], "shares": [0.5, 0.5, 0]}})):
+        entry = entry_of("donor_reliability", str(n), b"x", training_data={}, metrics={})
+        entries.append(replace(entry, reference=reference))
+    (tmp_path / FILE).write_text(Manifest({}, tuple(entries)).as_text())
+    found = processors.references_there(load(models_dir=tmp_path))
+    assert found[("donor_reliability", "0")] == {}
+    assert ("donor_reliability", "1") not in found
+    assert found[("donor_reliability", "2")]["a"].edges == (1.0,)
+    assert processors.references_there(load(models_dir=tmp_path / "nowhere")) == {}
+
+
+def test_a_recorder_that_is_behind_says_so():
+    worker = processors.recording(
+        load(kafka_bootstrap_servers="127.0.0.1:9", database_url="postgresql://127.0.0.1:9/nowhere"), "a"
+    )
+    recorder = worker.worker
+    assert not recorder.is_behind
+    recorder._gauges.lags |= {("matches", 0): 600, ("donor-responded", 1): 600}
+    assert recorder.is_behind
+
+
+def test_what_accompanies_a_worker_ends_with_it_and_does_not_hold_it_up(monkeypatch):
+    monkeypatch.setattr(processors, "LEFT_AFTER_S", 0.2)
+    seen, stop = [], threading.Event()
+
+    class Worker:
+        def run(self, stop):
+            seen.append("worked")
+
+    def beside(done):
+        done.wait(5)
+        seen.append("done")
+
+    processors.Accompanied(Worker(), beside).run(stop)
+    assert seen == ["worked", "done"]
+    hanging = threading.Event()
+    processors.Accompanied(Worker(), lambda _: hanging.wait(5)).run(stop)
+    hanging.set()

@@ -7,6 +7,7 @@ import h3.api.basic_int as h3
 import numpy as np
 import pytest
 
+from features.drift import from_json
 from features.vectors import AVAILABILITY, FEATURES, MATCH, RELIABILITY, RESPONSE_TIME
 from producers.simulator import Published, World, simulate
 from producers.simulator.population import Hidden
@@ -297,6 +298,14 @@ def test_training_twice_gives_the_same_bytes(small, tmp_path):
         assert not write(tmp_path, one.entry, one.artefact, one.card)
     assert [finding.problem for finding in verify(tmp_path)] == [None] * 4
     assert sum(len(one.artefact) for one in again.values()) < 10 * 2**20
+
+
+def test_each_version_says_how_what_it_saw_was_spread(small):
+    for name, one in small.items():
+        references = from_json(one.entry.reference)
+        assert set(references) == set(FEATURES[name]) - {"waited_minutes"}
+        assert all(sum(of.shares) == pytest.approx(1, abs=1e-4) for of in references.values())
+    assert len(from_json(small["donor_availability"].entry.reference)["is_weekend"].edges) == 1
 
 
 def test_one_model_trained_by_itself_is_the_same(small):

@@ -190,7 +190,8 @@ def test_shadows_say_what_they_think_and_move_no_rank():
     for match in answer["matches"]:
         score = round(match["distance_km"] / 100, 6)
         assert match["shadow_scores"] == [
-            {"model": "donor_seeker_match", "version": version, "score": score} for version in "23"
+            {"model": "donor_seeker_match", "version": version, "score": score, "answers_within": None}
+            for version in "23"
         ]
     codec = Codec()
     (record,) = one.driver.records("matches")

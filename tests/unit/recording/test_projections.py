@@ -1,5 +1,6 @@
 import json
 import math
+import struct
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,17 @@ from hypothesis import strategies as st
 from consumers.recording.folding import fold
 from consumers.recording.projection import TOPOLOGY, Projection
 from consumers.recording.refusals import refused_row
-from consumers.recording.rows import ClosingRow, DepartureRow, DonorRow, ErasureRow, RequestRow, ResponseRow, Wave
+from consumers.recording.rows import (
+    ClosingRow,
+    DepartureRow,
+    DonorRow,
+    ErasureRow,
+    OutcomeRow,
+    RequestRow,
+    ResponseRow,
+    StreamTimeRow,
+    Wave,
+)
 from consumers.recording.texts import json_of, json_sample, text_of
 from features.rule_set import INDIA_2020
 from features.vectors import MATCH_FEATURES
@@ -27,8 +38,7 @@ def rows_of(topic, of, **place):
 def test_every_source_is_projected_and_named_by_the_catalogue_as_read_by_recording():
     for topic in TOPOLOGY.sources:
         assert "recording" in topics()[topic].read_by
-        if topic != "donation-recorded":  # read to be refused where it is invalid, without a row of its own
-            assert rows_of(topic, event(topic))
+        assert rows_of(topic, event(topic))
 
 
 def test_a_request_has_the_texts_of_the_contract():
@@ -114,8 +124,79 @@ def test_of_states_that_repeat_an_erasure_the_first_is_where_it_was_seen():
 
 
 @pytest.mark.parametrize("response", ["OPENED", "EXPIRED", "ARRIVED"])
-def test_responses_that_say_nothing_of_notice_or_answer_leave_no_row(response):
-    assert rows_of("donor-responded", event("donor-responded", response=response)) == ()
+def test_responses_that_say_nothing_of_notice_or_answer_leave_no_row_of_them(response):
+    rows = rows_of("donor-responded", event("donor-responded", response=response))
+    assert not [row for row in rows if isinstance(row, ResponseRow)]
+
+
+FACTS_OF_RESPONSE = {
+    "NOTIFIED": set(),
+    "OPENED": set(),
+    "DECLINED": {"answered_at"},
+    "ACCEPTED": {"answered_at", "said_yes_at"},
+    "ARRIVED": {"answered_at", "said_yes_at", "came_at"},
+    "EXPIRED": {"expired_at"},
+}
+FACTS_OF_DONATION = {
+    "COMPLETED": {"came_at", "gave_at"},
+    "DEFERRED": {"came_at"},
+    "CANCELLED": {"failed_at"},
+    "NO_SHOW": {"failed_at"},
+}
+
+
+def facts_in(rows):
+    """Since when which facts hold, and how late it is said to be."""
+    facts = [row._asdict() for row in rows if isinstance(row, OutcomeRow)]
+    (time,) = (row for row in rows if isinstance(row, StreamTimeRow))
+    return {name for row in facts for name, at in row.items() if name.endswith("_at") and at is not None}, time
+
+
+@pytest.mark.parametrize(("response", "facts"), FACTS_OF_RESPONSE.items())
+def test_a_response_says_what_came_of_asking(response, facts):
+    of = event("donor-responded", response=response, occurred_at=AT + 1)
+    assert facts_in(rows_of("donor-responded", of)) == (facts, StreamTimeRow("donor-responded", AT + 1))
+
+
+@pytest.mark.parametrize(("outcome", "facts"), FACTS_OF_DONATION.items())
+def test_a_donation_says_what_came_of_the_request_that_it_names_alone(outcome, facts):
+    of = event("donation-recorded", outcome=outcome, request_id=7, occurred_at=AT)
+    assert facts_in(rows_of("donation-recorded", of)) == (facts, StreamTimeRow("donation-recorded", AT))
+    of = event("donation-recorded", outcome=outcome, request_id=None, occurred_at=AT)
+    assert facts_in(rows_of("donation-recorded", of)) == (set(), StreamTimeRow("donation-recorded", AT))
+
+
+@given(st.permutations(range(5)), st.integers(0, 4))
+def test_folded_outcomes_are_the_same_in_any_order_and_with_repeats(order, repeated):
+    said = [("ACCEPTED", 5), ("ACCEPTED", 3), ("EXPIRED", 2), ("EXPIRED", 8), ("ARRIVED", 9)]
+    rows = [
+        row
+        for n in [*order, repeated]
+        for row in rows_of(
+            "donor-responded", event("donor-responded", response=said[n][0], occurred_at=AT + said[n][1] * MINUTE)
+        )
+    ]
+    found = fold(rows)
+    minutes = [None if at is None else (at - AT) // MINUTE for at in found.outcomes[0][2:]]
+    assert minutes == [3, 3, 8, 9, None, None]
+    assert found.stream_times == [StreamTimeRow("donor-responded", AT + 9 * MINUTE)]
+
+
+def test_an_offer_keeps_what_it_tells_for_judging():
+    of = matches_of([42, 43])
+    of["matches"][0] |= {
+        "answers_within": [0.25, math.nan, 0.5],
+        "behaviour": [0.5, math.nan, 3.0],
+        "shadow_scores": [{"model": "m", "version": "2", "score": math.nan, "answers_within": None}],
+    }
+    (wave,) = rows_of("matches", of)
+    first, second = wave.offers
+    assert json.loads(first.answers_within) == [0.25, None, 0.5]
+    assert struct.unpack("<3f", first.behaviour)[::2] == (0.5, 3.0)
+    assert json.loads(first.shadow_scores) == [{"model": "m", "version": "2", "score": None, "answers_within": None}]
+    assert (second.answers_within, second.behaviour, second.shadow_scores) == (None, None, None)
+    assert wave.row.required_by == of["required_by"]
+    assert json.loads(wave.row.models) == of["models"]
 
 
 def test_a_refused_donor_state_leaves_no_bytes():

@@ -1,0 +1,130 @@
+"""What came of asking a donor: one definition, by which models are trained and by which they are judged.
+
+An alert is a donor who was told of a request: a NOTIFIED. What came of it is what the donor answered to this request
+and what was recorded of them for it, whichever wave asked; so the order in which events come doesn't matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+HOUR_US = 3_600_000_000
+SETTLED_US = 6 * HOUR_US
+"""How long after ``required_by`` the last outcome of a request has been recorded."""
+
+NEVER = -1
+NOT_KNOWN, BROKEN, KEPT = -1, 0, 1
+
+HOURS = (0.5, 2.0, 24.0)
+"""Within which an answer is asked about."""
+
+ANSWERED, SAID_YES, EXPIRED, CAME, FAILED, GAVE = "answered", "said_yes", "expired", "came", "failed", "gave"
+FACTS = (ANSWERED, SAID_YES, EXPIRED, CAME, FAILED, GAVE)
+
+OF_RESPONSE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ACCEPTED": (ANSWERED, SAID_YES),
+        "DECLINED": (ANSWERED,),
+        "ARRIVED": (ANSWERED, SAID_YES, CAME),
+        "EXPIRED": (EXPIRED,),
+    }
+)
+"""What a response says of an alert; others say nothing of what came of it."""
+
+OF_DONATION: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "COMPLETED": (CAME, GAVE),
+        "DEFERRED": (CAME,),
+        "CANCELLED": (FAILED,),
+        "NO_SHOW": (FAILED,),
+    }
+)
+"""What a donation's outcome says of the alerts for the request that it names: who is sent away has come."""
+
+
+def folded(fact: str, known: int, at: int) -> int:
+    """Return since when a fact holds: of an expiry the last instant counts, of everything else the first.
+
+    Parameters
+    ----------
+    fact : str
+        One of ``FACTS``.
+    known : int
+        What was known, microseconds; ``NEVER`` where nothing was.
+    at : int
+        When it was said (again).
+    """
+    if known == NEVER:
+        return at
+    return max(known, at) if fact == EXPIRED else min(known, at)
+
+
+class Labels(NamedTuple):
+    """What came of n alerts; all of shape (n,).
+
+    Parameters
+    ----------
+    accepted : ndarray of bool
+        Whether the donor said yes.
+    answered_us : ndarray of int64
+        How long until the first answer; ``NEVER`` where there was none.
+    watched_us : ndarray of int64
+        How long it was waited for an answer: until it came, or the alert expired, or the events end.
+    life_us : ndarray of int64
+        How long it could have been waited at most: until the request's ``required_by``.
+    kept : ndarray of int8
+        Whether the promise was ``KEPT`` or ``BROKEN``; ``NOT_KNOWN`` where there was none, or nothing came of it.
+    gave : ndarray of bool
+        Whether a completed donation names the request and the donor.
+    """
+
+    accepted: Flags
+    answered_us: Ints
+    watched_us: Ints
+    life_us: Ints
+    kept: NDArray[np.int8]
+    gave: Flags
+
+
+def labels_of(at: Ints, required_by: Ints, since: Mapping[str, Ints], ends_at: int) -> Labels:
+    """Label alerts.
+
+    Parameters
+    ----------
+    at, required_by : ndarray of int64, shape (n,)
+        When the donors were asked, and until when it was of use; microseconds.
+    since : mapping of str to ndarray of int64, shape (n,)
+        For each of ``FACTS`` since when it holds; ``NEVER`` where it doesn't.
+    ends_at : int
+        Where the events end.
+    """
+    answered, expired = since[ANSWERED], since[EXPIRED]
+    ended = np.where(answered != NEVER, answered, np.where(expired != NEVER, expired, ends_at))
+    accepted = since[SAID_YES] != NEVER
+    kept = np.where(since[CAME] != NEVER, KEPT, np.where(since[FAILED] != NEVER, BROKEN, NOT_KNOWN))
+    return Labels(
+        accepted=accepted,
+        answered_us=np.where(answered == NEVER, NEVER, answered - at),
+        watched_us=np.maximum(ended - at, 0),
+        life_us=np.maximum(required_by - at, 0),
+        kept=np.where(accepted, kept, NOT_KNOWN).astype(np.int8),
+        gave=since[GAVE] != NEVER,
+    )
+
+
+def answered_within(hours: float, answered_us: Ints, watched_us: Ints, life_us: Ints) -> tuple[Flags, Flags]:
+    """Return whether each alert was answered within some hours, and of which of them that is known.
+
+    It is known where it was waited so long, and the request stood so long: others are censored.
+    """
+    limit_us = hours * HOUR_US
+    came = (answered_us != NEVER) & (answered_us <= limit_us)
+    return came, (came | (watched_us >= limit_us)) & (life_us >= limit_us)

@@ -1,0 +1,39 @@
+"""What judging is made of: roles, and what chance gives."""
+
+import numpy as np
+import pytest
+
+from smartblood.performance.alerts import role_of
+from smartblood.storage.performance import Released
+from smartblood.training.judging import calibration_error, calibration_error_by_chance
+
+SAID = [
+    Released("1", "aa", "champion", 10),
+    Released("2", "bb", "challenger", 20),
+    Released("2", "cc", "champion", 25),
+    Released("2", "bb", "champion", 30),
+    Released("2", "", "retired", 40),
+]
+
+
+@pytest.mark.parametrize(
+    ("version", "sha256", "at", "role"),
+    [
+        ("1", "aa", 50, "champion"),
+        ("2", "bb", 19, "champion"),  # by default, or not known yet: it answered
+        ("2", "BB", 20, "challenger"),
+        ("2", "bb", 29, "challenger"),  # what is said of another digest is said of another version
+        ("2", "bb", 30, "champion"),
+        ("2", "bb", 40, "champion"),
+        ("9", "dd", 50, "champion"),
+    ],
+)
+def test_a_role_is_the_last_word_before_the_answer(version, sha256, at, role):
+    assert role_of(SAID, version, sha256, at) == role
+
+
+def test_what_chance_gives_of_a_calibration_error_is_what_right_probabilities_show():
+    rng = np.random.default_rng(4)
+    probability = rng.uniform(0.05, 0.6, 3_000)
+    shown = [calibration_error(rng.random(3_000) < probability, probability) for _ in range(200)]
+    assert calibration_error_by_chance(probability) == pytest.approx(np.mean(shown), rel=0.05)
