@@ -44,6 +44,31 @@ FIGURES = {
 _FIGURE = re.compile(rf"({'|'.join(FIGURES)})_({'|'.join(NAMES)}|base_rate)(?:_(.+))?")
 
 
+_OF_SIMULATED = (
+    "Trained on **simulated** donors alone. What it says of real ones is a well-founded guess until it has been",
+    "trained on their answers. It sees no name, sex or health data.",
+)
+_OF_RECORDED = (
+    "Trained on what **recorded topics** say of donors who were asked. It sees no name, sex or health data.",
+)
+_ORACLE = ("The oracle is the simulator's own probability, which knows what no event says.",)
+_LIMITS_OF_SIMULATED = (
+    "A simulated world is simpler than Kerala. Retrain on recorded answers before its probabilities are relied",
+    "upon, and watch its calibration: observed against expected, by version.",
+)
+_LIMITS_OF_RECORDED = (
+    "It learned from whom the policies of that time asked, each alert counted once, whatever its propensity. What",
+    "donors did before the topics begin isn't in their rates, and of a profile that compaction took nothing is known:",
+    "alerts before the next one teach nothing. An answer that a closing forestalled counts as none; a promise that it",
+    "stopped teaches nothing. Watch its calibration: observed against expected, by version.",
+)
+
+
+def is_simulated(entry: Entry) -> bool:
+    """Tell whether an artefact was made from simulated donors alone."""
+    return str(entry.training_data.get("source", "")).startswith("the project's simulator")
+
+
 def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n_bytes: int) -> str:
     """Return the card as Markdown."""
     lines = [
@@ -51,8 +76,7 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "",
         *SAYS[entry.name],
         "",
-        "Trained on **simulated** donors alone. What it says of real ones is a well-founded guess until it has been",
-        "trained on their answers. It sees no name, sex or health data.",
+        *(_OF_SIMULATED if is_simulated(entry) else _OF_RECORDED),
         "",
         "## Features",
         "",
@@ -73,9 +97,9 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "",
         "## How good",
         "",
-        "On alerts later than all it has seen; 95 % intervals by a bootstrap over requests. The oracle is the",
-        "simulator's own probability, which knows what no event says. Own record is the donor's own rate with its",
-        "prior.",
+        "On alerts later than all it has seen; 95 % intervals by a bootstrap over requests.",
+        *(_ORACLE if is_simulated(entry) else ()),
+        "Own record is the donor's own rate with its prior.",
         "",
         *figures_of(entry.metrics),
         "",
@@ -83,8 +107,7 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "",
         "## Limits",
         "",
-        "A simulated world is simpler than Kerala. Retrain on recorded answers before its probabilities are relied",
-        "upon, and watch its calibration: observed against expected, by version.",
+        *(_LIMITS_OF_SIMULATED if is_simulated(entry) else _LIMITS_OF_RECORDED),
         "",
     ]
     return "\n".join(lines)

@@ -27,7 +27,7 @@ from smartblood.training.judging import (
     with_interval,
 )
 from smartblood.training.policies import policies, truth_of
-from smartblood.training.replaying import replay
+from smartblood.training.replaying import of_world
 from smartblood.training.verdicts import of_availability, of_reliability, of_response_time
 from smartblood.training.views import match_view
 
@@ -80,7 +80,8 @@ def evaluate(
     Fatal
         If the world is too small to say anything.
     """
-    history, alerts = replay(world, seed, end, on_step)
+    alerts, _, history = of_world(world, seed, end, on_step)
+    assert history is not None  # noqa: S101 - a simulated world has one
     alerts = alerts.take(alerts.at >= history.start + int((history.end - history.start) * LEARNED_SHARE))
     if not alerts.gave.size:
         message = "nobody is asked in this world: give more --donors or --days"
@@ -100,7 +101,7 @@ def evaluate(
         "reliability": of_reliability(panel.reliability, alerts, truth, seed),
         "response_time": of_response_time(panel.response_time, alerts, seed),
     }
-    return _judged(alerts, policies(panel.match, views, truth.gives), others, seed)
+    return _judged(alerts, policies(panel.match.predict(views.rows), views, truth.gives), others, seed)
 
 
 def _judged(

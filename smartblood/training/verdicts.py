@@ -40,25 +40,25 @@ PROPER: tuple[tuple[str, Measure], ...] = (
 )
 
 
-def of_availability(scorer: Scorer, test: Examples, truth: Truth, seed: int) -> dict[str, Any]:
+def of_availability(scorer: Scorer, test: Examples, truth: Truth | None, seed: int) -> dict[str, Any]:
     """Compare with the simulator's truth and with the donor's own record alone."""
     rows = availability_view(test)
     scores = {
         "model": scorer.predict(rows),
-        "oracle": truth.says_yes,
+        **({} if truth is None else {"oracle": truth.says_yes}),
         "own_record": rows[:, AVAILABILITY_FEATURES.index("response_rate")],
     }
     return _probabilities(test.accepted, scores, test.request_id, seed)
 
 
-def of_reliability(scorer: Scorer, test: Examples, truth: Truth, seed: int) -> dict[str, Any]:
+def of_reliability(scorer: Scorer, test: Examples, truth: Truth | None, seed: int) -> dict[str, Any]:
     """Compare with the simulator's truth and with the donor's own record alone, on promises whose end is known."""
     known = (test.kept == KEPT) | (test.kept == BROKEN)
     of = test.take(known)
     rows = reliability_view(of)
     scores = {
         "model": scorer.predict(rows),
-        "oracle": truth.keeps_it[known],
+        **({} if truth is None else {"oracle": truth.keeps_it[known]}),
         "own_record": rows[:, RELIABILITY_FEATURES.index("kept_rate")],
     }
     return _probabilities(of.kept == KEPT, scores, of.request_id, seed)
@@ -82,17 +82,25 @@ def of_response_time(scorer: Scorer, test: Examples, seed: int) -> dict[str, Any
 
 
 def of_match(
-    scorer: Scorer, availability: Scorer, reliability: Scorer, test: Examples, truth: Truth, seed: int
+    scorer: Scorer, availability: Scorer, reliability: Scorer, test: Examples, truth: Truth | None, seed: int
 ) -> dict[str, Any]:
-    """Compare with the oracle, nearest-first and the predecessor's formula."""
-    scores = policies(scorer, match_view(test, availability, reliability), truth.gives)
-    metrics = _probabilities(test.gave, {name: scores[name] for name in ("model", "oracle")}, test.request_id, seed)
+    """Compare with the oracle where there is one, nearest-first and the predecessor's formula."""
+    known = ~test.stopped
+    test, truth = test.take(known), None if truth is None else truth.take(np.flatnonzero(known))
+    views = match_view(test, availability, reliability)
+    scores = policies(scorer.predict(views.rows), views, None if truth is None else truth.gives)
+    of = {name: score for name, score in scores.items() if name in {"model", "oracle"}}
+    metrics = _probabilities(test.gave, of, test.request_id, seed)
     for name in ("nearest_first", "predecessor"):
         metrics[f"auc_{name}"] = _interval(test.gave, scores[name], auc, test.request_id, seed)
-    # Lists drawn at random alone: the others were put in order by distance, or by answers, before anybody was scored.
+    return metrics if truth is None else {**metrics, **_drawn_at_random(test, scores, truth, seed)}
+
+
+def _drawn_at_random(test: Examples, scores: dict[str, Floats], truth: Truth, seed: int) -> dict[str, Any]:
+    """Judge lists drawn at random alone: the others were put in order before anybody was scored."""
     at_random = truth.at_random
     drawn = test.take(at_random)
-    metrics["n_drawn_at_random"] = int(drawn.gave.size)
+    metrics: dict[str, Any] = {"n_drawn_at_random": int(drawn.gave.size)}
     for name, score in scores.items():
         metrics[f"ndcg10_{name}_drawn_at_random"] = _ndcg(drawn, score[at_random], seed)
     metrics["ece_model_drawn_at_random"] = _round(calibration_error(drawn.gave, scores["model"][at_random]))

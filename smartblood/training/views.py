@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.behaviour import Behaviour, behaviour_at
-from features.decay import HalfLives
 from features.response_time import BOUNDS_MINUTES
 from features.scoring import Scorer
 from features.vectors import availability_rows, match_rows, reliability_rows, response_time_rows
@@ -40,25 +38,19 @@ class Waiting(NamedTuple):
     example: NDArray[np.int64]
 
 
-def behaviour_of(examples: Examples, half_lives: HalfLives | None = None) -> Behaviour:
-    """Return how the donors behaved, as of when they were asked."""
-    rows = np.arange(examples.at.size)
-    return behaviour_at(examples.columns, rows, examples.at, half_lives or HalfLives())
-
-
 def availability_view(examples: Examples) -> Floats:
     """Return what ``donor_availability`` sees."""
-    return availability_rows(behaviour_of(examples), examples.at)
+    return availability_rows(examples.behaviour, examples.at)
 
 
 def reliability_view(examples: Examples) -> Floats:
     """Return what ``donor_reliability`` sees."""
-    return reliability_rows(behaviour_of(examples))
+    return reliability_rows(examples.behaviour)
 
 
 def match_view(examples: Examples, availability: Scorer, reliability: Scorer) -> Views:
     """Return what ``donor_seeker_match`` sees, two models having spoken before it."""
-    behaviour = behaviour_of(examples)
+    behaviour = examples.behaviour
     says_yes = np.round(availability.predict(availability_rows(behaviour, examples.at)), SCORE_DECIMALS)
     keeps_it = np.round(reliability.predict(reliability_rows(behaviour)), SCORE_DECIMALS)
     rows = match_rows(
@@ -90,7 +82,7 @@ def waiting_view(examples: Examples) -> Waiting:
 def chances_view(examples: Examples) -> Floats:
     """Return what ``donor_response_time`` sees of all stretches of each example, one after the other."""
     return response_time_rows(
-        behaviour_of(examples),
+        examples.behaviour,
         examples.distance_km,
         examples.at,
         urgency=examples.urgency,
