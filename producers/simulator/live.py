@@ -67,6 +67,7 @@ class LiveDonors:
             unanswered=fatigue_left(world, diary.unanswered[rows], np.maximum(at - diary.tired_at[rows], 0)),
             same_group=np.array([offer["blood_group"] == matches["blood_group"] for offer in offers]),
             urgency=URGENCIES.index(matches["urgency"]),
+            district=matches["district"],
             at=at,
         )
         draws = np.array([self._draws(request_id, wave, int(row)) for row in rows])

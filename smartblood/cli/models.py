@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from smartblood.cli.options import with_settings
+from smartblood.cli.recalibrate import recalibrate
 from smartblood.cli.train import NAMES
 from smartblood.errors import Fatal
 from smartblood.settings import Settings
@@ -116,6 +117,9 @@ def report(out: Path | None, settings: Settings) -> None:
     except OSError as error:
         message = f"{out} can't be written: {error.strerror}; give another file with --out"
         raise Fatal(message) from error
+
+
+models.add_command(recalibrate)
 
 
 def _digest(model: str, version: str, settings: Settings, *, must_work: bool) -> str:

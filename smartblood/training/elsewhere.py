@@ -29,7 +29,7 @@ from smartblood.training.judging import (
 from smartblood.training.policies import policies, truth_of
 from smartblood.training.replaying import of_world
 from smartblood.training.verdicts import of_availability, of_reliability, of_response_time
-from smartblood.training.views import match_view
+from smartblood.training.views import match_view, told
 
 ASKED_SHARE = 1 / 3
 LEARNED_SHARE = 0.5
@@ -101,7 +101,7 @@ def evaluate(
         "reliability": of_reliability(panel.reliability, alerts, truth, seed),
         "response_time": of_response_time(panel.response_time, alerts, seed),
     }
-    return _judged(alerts, policies(panel.match.predict(views.rows), views, truth.gives), others, seed)
+    return _judged(alerts, policies(told(panel.match, views.rows, alerts.district), views, truth.gives), others, seed)
 
 
 def _judged(

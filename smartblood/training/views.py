@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from features.recalibration import shifted, shifts_of
 from features.response_time import BOUNDS_MINUTES
 from features.scoring import Scorer
 from features.vectors import availability_rows, match_rows, reliability_rows, response_time_rows
-from smartblood.training.examples import NEVER, Examples
+from smartblood.training.examples import DISTRICT_CODE, NEVER, Examples
 
 SCORE_DECIMALS = 6
 MINUTE_US = 60_000_000
@@ -38,6 +39,19 @@ class Waiting(NamedTuple):
     example: NDArray[np.int64]
 
 
+def told(scorer: Scorer, rows: Floats, district: NDArray[np.int8]) -> Floats:
+    """Return what a model tells of rows, recalibrated for the district of each row's request; not rounded.
+
+    Parameters
+    ----------
+    district : ndarray of int8, shape (n,)
+        As ``Examples`` has it.
+    """
+    shift = shifts_of(scorer.districts, [*DISTRICT_CODE, ""])  # the last is that of no district
+    scores = scorer.predict(rows)
+    return scores if shift is None else shifted(scores, shift[district])
+
+
 def availability_view(examples: Examples) -> Floats:
     """Return what ``donor_availability`` sees."""
     return availability_rows(examples.behaviour, examples.at)
@@ -49,7 +63,7 @@ def reliability_view(examples: Examples) -> Floats:
 
 
 def match_view(examples: Examples, availability: Scorer, reliability: Scorer) -> Views:
-    """Return what ``donor_seeker_match`` sees, two models having spoken before it."""
+    """Return what ``donor_seeker_match`` sees, two models having spoken before it, as they learned."""
     behaviour = examples.behaviour
     says_yes = np.round(availability.predict(availability_rows(behaviour, examples.at)), SCORE_DECIMALS)
     keeps_it = np.round(reliability.predict(reliability_rows(behaviour)), SCORE_DECIMALS)

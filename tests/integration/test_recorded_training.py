@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
-from features.vectors import RELIABILITY
+from features.vectors import AVAILABILITY, RELIABILITY
 from producers.simulator import simulate
 from schemas.codec import Codec
 from smartblood import cli
 from smartblood.kafka.client import Cluster
 from smartblood.kafka.publisher import Publisher
 from smartblood.kafka.topics import ensure
+from smartblood.registry.loading import verify
 from smartblood.registry.manifest import read_manifest
-from smartblood.settings import load
+from smartblood.settings import MODELS_DIR, load
 from smartblood.training.panel import train
 from smartblood.training.replaying import of_world
 from tests.unit.training.world import END, SMALL
@@ -80,6 +82,25 @@ def test_recorded_topics_teach_by_offsets_by_instants_and_from_files(flags, tmp_
     assert less.training_data["topics"]["donor-responded"]["offsets"]["0"] == [0, most]
     assert less.sha256 != first.sha256
     assert json.dumps(less.training_data)
+
+
+def test_a_recalibration_by_recorded_outcomes_can_be_made_again(flags, tmp_path, capsys):
+    found = []
+    for folder in ("one", "two"):
+        models_dir = shutil.copytree(MODELS_DIR, tmp_path / folder)
+        arguments = ["models", "recalibrate", AVAILABILITY, "--version", "9.0.0", "--models-dir", str(models_dir)]
+        code = cli.exit_code([*arguments, "--from-topics", "--to", END_TEXT, *flags])
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        assert "Thiruvananthapuram" in said.out
+        made = read_manifest(models_dir).entry(AVAILABILITY, "9.0.0")
+        found.append((made, (models_dir / made.file).with_name("card.md").read_text("utf-8")))
+        assert read_manifest(models_dir).entry(AVAILABILITY).version != "9.0.0"  # until somebody releases it
+        assert [one.problem for one in verify(models_dir) if one.problem] == []
+    assert found[0] == found[1]
+    told = found[0][0].training_data
+    assert told["topics"]["donor-responded"]["n"] > 10_000
+    assert f"sha256 {told['topics']['donor-responded']['sha256']}" in found[0][1]
 
 
 @pytest.mark.parametrize(
