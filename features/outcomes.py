@@ -77,13 +77,17 @@ class Labels(NamedTuple):
     answered_us : ndarray of int64
         How long until the first answer; ``NEVER`` where there was none.
     watched_us : ndarray of int64
-        How long it was waited for an answer: until it came, or the alert expired, or the events end.
+        How long it was waited for an answer: until it came, or the alert expired, or the request was closed, or the
+        events end.
     life_us : ndarray of int64
         How long it could have been waited at most: until the request's ``required_by``.
     kept : ndarray of int8
         Whether the promise was ``KEPT`` or ``BROKEN``; ``NOT_KNOWN`` where there was none, or nothing came of it.
     gave : ndarray of bool
         Whether a completed donation names the request and the donor.
+    stopped : ndarray of bool
+        Whether the donor had said yes, and the request was closed before anything came of it: nobody knows whether
+        they would have given.
     """
 
     accepted: Flags
@@ -92,22 +96,26 @@ class Labels(NamedTuple):
     life_us: Ints
     kept: NDArray[np.int8]
     gave: Flags
+    stopped: Flags
 
 
-def labels_of(at: Ints, required_by: Ints, since: Mapping[str, Ints], ends_at: int) -> Labels:
+def labels_of(at: Ints, required_by: Ints, closed: Ints, since: Mapping[str, Ints], ends_at: int) -> Labels:
     """Label alerts.
 
     Parameters
     ----------
     at, required_by : ndarray of int64, shape (n,)
         When the donors were asked, and until when it was of use; microseconds.
+    closed : ndarray of int64, shape (n,)
+        When the request was closed after that; ``NEVER`` where it wasn't.
     since : mapping of str to ndarray of int64, shape (n,)
         For each of ``FACTS`` since when it holds; ``NEVER`` where it doesn't.
     ends_at : int
         Where the events end.
     """
     answered, expired = since[ANSWERED], since[EXPIRED]
-    ended = np.where(answered != NEVER, answered, np.where(expired != NEVER, expired, ends_at))
+    given_up = np.where(expired == NEVER, closed, np.where(closed == NEVER, expired, np.minimum(expired, closed)))
+    ended = np.where(answered != NEVER, answered, np.where(given_up != NEVER, given_up, ends_at))
     accepted = since[SAID_YES] != NEVER
     kept = np.where(since[CAME] != NEVER, KEPT, np.where(since[FAILED] != NEVER, BROKEN, NOT_KNOWN))
     return Labels(
@@ -117,6 +125,7 @@ def labels_of(at: Ints, required_by: Ints, since: Mapping[str, Ints], ends_at: i
         life_us=np.maximum(required_by - at, 0),
         kept=np.where(accepted, kept, NOT_KNOWN).astype(np.int8),
         gave=since[GAVE] != NEVER,
+        stopped=accepted & (kept == NOT_KNOWN) & (closed != NEVER),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -34,6 +35,13 @@ class Scorer(Protocol):
     def features(self) -> tuple[str, ...]:
         """Names of the columns that ``predict`` takes, in order."""
 
+    @property
+    def districts(self) -> Mapping[str, float]:
+        """Shifts of the scores' logits by the request's district, none unless it was recalibrated.
+
+        ``predict`` knows nothing of them: see ``features.recalibration``.
+        """
+
     def predict(self, rows: FloatArray) -> FloatArray:
         """Score rows, each by itself: what else is in the call changes no row's score.
 
@@ -44,7 +52,7 @@ class Scorer(Protocol):
         Returns
         -------
         ndarray of float64, shape (n_rows,)
-            Calibrated probabilities, 0 to 1, not rounded.
+            Calibrated probabilities, 0 to 1, not rounded; as learned, without shifts.
         """
 
 

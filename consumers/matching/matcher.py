@@ -130,9 +130,9 @@ class Seen(NamedTuple):
     availability_rows : ndarray, shape (n, 10)
     reliability_rows : ndarray, shape (n, 7)
     match_rows : ndarray, shape (n, 7)
-        With the two scores among them.
+        With the two scores among them, as they were learned.
     availability, reliability : ndarray, shape (n,)
-        To 6 decimals.
+        To 6 decimals; recalibrated for the request's district.
     """
 
     availability_rows: NDArray[np.float64]
@@ -187,12 +187,12 @@ class Matcher:
         shadows : sequence of Scorer
             Versions that only say what they think of whom is offered.
         """
-        runs = Runs(self._timer)
+        runs = Runs(self._timer, [one.request["district"] for one in asked])
         draws = [self._draw(one) for one in asked]
         found = [self._find(one, everybody=draw is not None) for one, draw in zip(asked, draws, strict=True)]
         candidates = _joined([one.to_score for one in found])
         seen = self._look(asked, answering, candidates, runs)
-        score = runs.scores([panel.match for panel in answering], candidates.request, seen.match_rows)
+        score = runs.scores([panel.match for panel in answering], candidates.request, seen.match_rows).told
         start, offered = ranked(
             Scored(
                 np.searchsorted(candidates.request, np.arange(len(asked) + 1)),
@@ -222,7 +222,8 @@ class Matcher:
         self._explore(asked, answering, draws, found, candidates.preference[offered], offers, runs)
         waiting = self._waiting(asked, offers)
         self._answer_times(answering, offers, waiting, runs)
-        offers.shadows.extend(_by_shadow(scorer, offers, waiting, runs) for scorer in shadows)
+        of = np.repeat(np.arange(len(asked)), np.diff(start))
+        offers.shadows.extend(_by_shadow(scorer, offers, of, waiting, runs) for scorer in shadows)
         return Matched(found, offers, runs.scorings)
 
     def _draw(self, asked: Asked) -> Draw | None:
@@ -269,13 +270,13 @@ class Matcher:
         rows = match_rows(
             _tiers(asked, candidates, slice(None), self._index),
             candidates.distance_km,
-            availability,
+            availability.learned,
             behaviour.since_donation_days,
-            reliability,
+            reliability.learned,
             urgency=of_request([URGENCY_LEVEL[one.request["urgency"]] for one in asked]),
             units=of_request([one.request["units_required"] for one in asked]),
         )
-        return Seen(of_availability, of_reliability, rows, availability, reliability)
+        return Seen(of_availability, of_reliability, rows, availability.told, reliability.told)
 
     def _waiting(self, asked: Sequence[Asked], offers: Offers) -> NDArray[np.float64]:
         """Return what the model of response times sees of each offer in each stretch of time, one after the other.
@@ -294,7 +295,7 @@ class Matcher:
     ) -> None:
         """Say of the offers when they answer."""
         request = np.repeat(np.arange(len(answering)), np.diff(offers.start) * N_STRETCHES)
-        chances = runs.scores([panel.response_time for panel in answering], request, waiting)
+        chances = runs.scores([panel.response_time for panel in answering], request, waiting).told
         offers.response_time_hours[:], offers.answers_within[:] = _answer_times(chances)
 
     def _explore(
@@ -335,18 +336,20 @@ class Matcher:
         for column, of_explored in zip(offers.seen, seen, strict=True):
             column[places] = of_explored
         scorers = [panel.match for panel in answering]
-        offers.score[places] = runs.scores(scorers, candidates.request, seen.match_rows)
+        offers.score[places] = runs.scores(scorers, candidates.request, seen.match_rows).told
         offers.tier[places] = _tiers(asked, candidates, slice(None), self._index)
         offers.explored[places] = True
 
 
-def _by_shadow(scorer: Scorer, offers: Offers, waiting: NDArray[np.float64], runs: Runs) -> Shadow:
+def _by_shadow(
+    scorer: Scorer, offers: Offers, request: NDArray[np.int64], waiting: NDArray[np.float64], runs: Runs
+) -> Shadow:
     """Return what a version that only watches says of each offer, in the terms of its model."""
     if scorer.name == RESPONSE_TIME:
-        return Shadow(scorer, *_answer_times(runs.by(scorer, waiting)))
+        return Shadow(scorer, *_answer_times(runs.by(scorer, np.repeat(request, N_STRETCHES), waiting).told))
     seen = offers.seen
     rows = {AVAILABILITY: seen.availability_rows, RELIABILITY: seen.reliability_rows, MATCH: seen.match_rows}
-    return Shadow(scorer, runs.by(scorer, rows[scorer.name]))
+    return Shadow(scorer, runs.by(scorer, request, rows[scorer.name]).told)
 
 
 def _answer_times(chances: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from features.recalibration import shifted, shifts_of
 from features.scoring import Scorer
 
 SCORE_DECIMALS = 6
@@ -24,6 +25,24 @@ class Scoring(NamedTuple):
     seconds: float
 
 
+class Said(NamedTuple):
+    """What one model says of rows, to 6 decimals; both of shape (n,).
+
+    Parameters
+    ----------
+    learned : ndarray of float64
+        As it learned it: what another model that hears it has heard in training.
+    told : ndarray of float64
+        Recalibrated for the request's district; the same where nothing shifts it.
+    """
+
+    learned: NDArray[np.float64]
+    told: NDArray[np.float64]
+
+
+NOTHING = Said(np.empty(0), np.empty(0))
+
+
 class Runs:
     """The scoring runs of one batch.
 
@@ -31,6 +50,8 @@ class Runs:
     ----------
     timer : callable
         Returns seconds of a monotonic clock.
+    districts : sequence of str
+        Of the requests of the batch.
 
     Attributes
     ----------
@@ -38,14 +59,14 @@ class Runs:
         One for each version that scored anything.
     """
 
-    def __init__(self, timer: Callable[[], float]) -> None:
+    def __init__(self, timer: Callable[[], float], districts: Sequence[str]) -> None:
         self._timer = timer
+        self._districts = districts
+        self._shifts: dict[Scorer, NDArray[np.float64] | None] = {}
         self.scorings: list[Scoring] = []
 
-    def scores(
-        self, answering: Sequence[Scorer], request: NDArray[np.int64], rows: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the score of each row by the version that answers its request, to 6 decimals.
+    def scores(self, answering: Sequence[Scorer], request: NDArray[np.int64], rows: NDArray[np.float64]) -> Said:
+        """Return the score of each row by the version that answers its request.
 
         Parameters
         ----------
@@ -57,22 +78,32 @@ class Runs:
         """
         versions = list(dict.fromkeys(answering))
         if len(versions) <= 1:
-            return self.by(versions[0], rows) if versions else np.empty(0)
+            return self.by(versions[0], request, rows) if versions else NOTHING
         number = np.array([versions.index(one) for one in answering], np.int64)[request]
-        scores = np.empty(len(rows))
+        said = Said(np.empty(len(rows)), np.empty(len(rows)))
         for i, scorer in enumerate(versions):
             places = np.flatnonzero(number == i)
-            scores[places] = self.by(scorer, rows[places])
-        return scores
+            for column, of_version in zip(said, self.by(scorer, request[places], rows[places]), strict=True):
+                column[places] = of_version
+        return said
 
-    def by(self, scorer: Scorer, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the scores of rows by one version, to 6 decimals."""
+    def by(self, scorer: Scorer, request: NDArray[np.int64], rows: NDArray[np.float64]) -> Said:
+        """Return the scores of rows by one version; ``request`` as in ``scores``."""
         if len(rows) == 0:
-            return np.empty(0)
+            return NOTHING
         begun_s = self._timer()
         scores = scorer.predict(rows)
+        learned = told = np.round(scores, SCORE_DECIMALS)
+        shifts = self._shift(scorer)
+        if shifts is not None:
+            told = np.round(shifted(scores, shifts[request]), SCORE_DECIMALS)
         self._note(Scoring(scorer, len(rows), self._timer() - begun_s))
-        return np.round(scores, SCORE_DECIMALS)
+        return Said(learned, told)
+
+    def _shift(self, scorer: Scorer) -> NDArray[np.float64] | None:
+        if scorer not in self._shifts:
+            self._shifts[scorer] = shifts_of(scorer.districts, self._districts)
+        return self._shifts[scorer]
 
     def _note(self, more: Scoring) -> None:
         for i, one in enumerate(self.scorings):

@@ -97,6 +97,7 @@ class Asking:
             unanswered=unanswered,
             same_group=people.group[rows] == requests.group[place],
             urgency=int(requests.urgency[place]),
+            district=str(event["district"]),
             at=at,
         )
         life_us = min(required_by - at, int(world.alert_life_hours * HOUR_US))

@@ -24,12 +24,13 @@ def accept_probability(  # noqa: PLR0913 - what an answer depends on
     unanswered: Floats,
     same_group: NDArray[np.bool_],
     urgency: int,
+    district: str,
     at: int,
 ) -> Floats:
     """P(the donor accepts an alert, however late), for each of ``rows``.
 
     The odds of ``willingness * exp(-d / k)``, times 0.9 for each alert that went unanswered of late, times what
-    the urgency and the hour of the day make of them.
+    the urgency, the hour of the day and the district make of them.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ def accept_probability(  # noqa: PLR0913 - what an answer depends on
         Whether the donor's group is the patient's.
     urgency : int
         0 LOW to 3 CRITICAL.
+    district : str
+        Where the request is.
     at : int
         Instant of the alert, microseconds.
 
@@ -51,6 +54,7 @@ def accept_probability(  # noqa: PLR0913 - what an answer depends on
     near = hidden.willingness[rows] * np.exp(-distance_km / hidden.decay_km[rows])
     odds = near / (1 - near) * world.fatigue_factor**unanswered
     odds *= world.urgency_odds[urgency] * hour_odds(world, at)
+    odds *= dict(world.district_odds).get(district, 1.0)
     odds *= np.where(same_group, 1.0, world.other_group_odds)
     accepts = odds / (1 + odds)
     return np.where(hidden.left_at[rows] <= at, accepts * world.left_factor, accepts)

@@ -137,6 +137,7 @@ class LiveDonors:
             unanswered=fatigue_left(world, diary.unanswered[rows], np.maximum(at - diary.tired_at[rows], 0)),
             same_group=np.array([offer["blood_group"] == matches["blood_group"] for offer in offers]),
             urgency=URGENCIES.index(matches["urgency"]),
+            district=matches["district"],
             at=at,
         )
         return rows, km, accepts

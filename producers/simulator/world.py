@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from features.districts import DISTRICTS
+
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 MINUTE_US = 60_000_000
@@ -75,6 +77,9 @@ class World:
     fatigue_factor: float = 0.9  # on the odds, for each unanswered alert. Assumption: sweep it
     fatigue_half_life_days: float = 21.0  # 2-4 weeks. Assumption: sweep it
     urgency_odds: tuple[float, float, float, float] = (0.8, 1.0, 1.2, 1.5)  # LOW to CRITICAL. Assumption
+    # By the request's district; 1 is as everywhere. No district is known to differ: for whoever wants to see what a
+    # region does that answers in its own way.
+    district_odds: tuple[tuple[str, float], ...] = tuple((district.name, 1.0) for district in DISTRICTS)
     other_group_odds: float = 0.8  # assumption: an appeal that names another group moves less
     night_odds: float = 0.5  # assumption: 23 to 6 o'clock
     office_odds: float = 0.85  # assumption: weekdays 9 to 17

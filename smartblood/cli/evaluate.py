@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smartblood.cli.options import with_settings, writable
+from smartblood.cli.train import ENDS_AT, NAMES
 from smartblood.cli.world_flags import world_flags
 from smartblood.settings import Settings
 
@@ -84,9 +85,24 @@ def uci(file: Path, folds: int, repeats: int, seed: int, out: Path | None) -> No
 @evaluate.command()
 @SEED
 @OUT
+@click.option(
+    "--use",
+    multiple=True,
+    metavar="MODEL=VERSION",
+    envvar="SMARTBLOOD_EVALUATE_WORLD_USE",
+    show_envvar=True,
+    help="Judge this version in place of the default; of several models each by itself.",
+)
 @world_flags
 @with_settings("models_dir", "models_map_sha256")
-def world(*, seed: int, out: Path | None, settings: Settings, **parameters: Any) -> None:  # noqa: ANN401
+def world(
+    *,
+    seed: int,
+    out: Path | None,
+    use: tuple[str, ...],
+    settings: Settings,
+    **parameters: Any,  # noqa: ANN401 - the world's
+) -> None:
     """Judge the default versions of all models of donors in a simulated world that they weren't trained in.
 
     Every parameter of the world is a flag; unless set, it differs from the training world: fewer keen donors, distance
@@ -94,17 +110,24 @@ def world(*, seed: int, out: Path | None, settings: Settings, **parameters: Any)
     predecessor's formula, each asking the same number of the same lawful donors, preference classes first.
     """
     from producers.simulator import World  # noqa: PLC0415 - quick help
-    from smartblood.cli.train import ENDS_AT  # noqa: PLC0415
     from smartblood.registry.loading import load_panel  # noqa: PLC0415
     from smartblood.training.elsewhere import evaluate as judge  # noqa: PLC0415
 
-    panel = load_panel(settings.models_dir, pinned=settings.models_map_sha256)
+    panel = load_panel(settings.models_dir, _versions(use), pinned=settings.models_map_sha256)
     found = judge(panel, World(**parameters), seed, ENDS_AT, on_step=lambda step: click.echo(f"{step} ...", err=True))
     click.echo(_comparison(found))
     versions = ", ".join(f"{one.name} {one.version}" for one in panel)
     click.echo(f"{versions}; seed {seed}; 95 % intervals, by a bootstrap over requests")
     if out is not None:
         out.write_text(json.dumps(_flat_world(found, seed), indent=2) + "\n", "utf-8")
+
+
+def _versions(use: tuple[str, ...]) -> dict[str, str]:
+    found = dict(one.partition("=")[::2] for one in use)
+    if any(name not in NAMES or not version for name, version in found.items()):
+        message = f"write it as donor_seeker_match=2.1.0, of {', '.join(NAMES)}"
+        raise click.BadParameter(message, param_hint="--use")
+    return found
 
 
 def _comparison(found: Evaluation) -> str:

@@ -10,6 +10,7 @@ import click
 
 from smartblood.cli.options import with_settings
 from smartblood.cli.performance import performance
+from smartblood.cli.recalibrate import recalibrate
 from smartblood.cli.train import NAMES
 from smartblood.errors import Fatal
 from smartblood.settings import Settings
@@ -120,6 +121,9 @@ def report(out: Path | None, settings: Settings) -> None:
     except OSError as error:
         message = f"{out} can't be written: {error.strerror}; give another file with --out"
         raise Fatal(message) from error
+
+
+models.add_command(recalibrate)
 
 
 def _digest(model: str, version: str, settings: Settings, *, must_work: bool) -> str:

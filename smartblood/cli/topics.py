@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from smartblood.cli.options import with_settings
+from smartblood.cli.recorded import KAFKA, Asked, Range, bounds
 from smartblood.settings import Settings
 
 TOPIC_SETTINGS = (
@@ -57,3 +60,25 @@ def check(settings: Settings) -> int:
     if not differences:
         click.echo("all topics are as they should be")
     return 1 if differences else 0
+
+
+@topics.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER")
+@bounds
+@with_settings(*KAFKA)
+def keep(folder: Path, start: float | None, end: float | None, ranges: tuple[Range, ...], settings: Settings) -> None:
+    """Keep what models are trained from: requests, closings, profiles, donations and responses, as Avro files.
+
+    Committed records alone, a file a topic, so that `train --from-files` learns from them when the topics have long
+    forgotten. Deferrals are left out, and whatever an erasure in the span forgot; ids, cells and birth days of donors
+    are in them: whoever keeps such files answers for them.
+    """
+    from smartblood.cli.recorded import instant_of, read_topics  # noqa: PLC0415 - quick help
+    from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
+    from smartblood.training.recorded import keep as keep_in  # noqa: PLC0415
+
+    asked = Asked(from_topics=True, start=start, end=end, ranges=ranges, folders=())
+    records, spans = read_topics(asked, settings, lambda step: click.echo(f"{step} ...", err=True))
+    paths = keep_in(folder, records, codec_of(settings), spans, instant_of(end))
+    for path in paths:
+        click.echo(f"{path}: {path.stat().st_size:,} bytes")

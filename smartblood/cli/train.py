@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from smartblood.settings import MODELS_DIR
+from smartblood.cli.options import with_settings
+from smartblood.cli.recorded import KAFKA, Asked, recorded_flags
+from smartblood.settings import MODELS_DIR, Settings
+
+if TYPE_CHECKING:
+    from smartblood.training.replaying import Replayed
 
 NAMES = ("donor_availability", "donor_reliability", "donor_response_time", "donor_seeker_match")
 ENDS_AT = 1_767_205_800_000_000
@@ -48,7 +56,7 @@ ENDS_AT = 1_767_205_800_000_000
     help="Folder of artefacts and model_map.json.",
 )
 @click.option(
-    "--version", default="2.0.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
+    "--version", default="2.1.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
 )
 @click.option(
     "--default",
@@ -58,32 +66,74 @@ ENDS_AT = 1_767_205_800_000_000
     show_envvar=True,
     help="Make it the default in model_map.json, which answers where nothing is released; else the default stays.",
 )
-def train(
-    models: tuple[str, ...], seed: int, donors: int, days: int, out: Path, version: str, *, as_default: bool
+@recorded_flags
+@with_settings(*KAFKA)
+@click.pass_context
+def train(  # noqa: PLR0913 - its flags
+    context: click.Context,
+    /,
+    *,
+    models: tuple[str, ...],
+    seed: int,
+    donors: int,
+    days: int,
+    out: Path,
+    version: str,
+    as_default: bool,
+    settings: Settings,
+    **asked: Any,  # noqa: ANN401 - the fields of Asked
 ) -> None:
     """Make models anew, all unless named: donor_availability, _reliability, _response_time and donor_seeker_match.
 
-    Donors and requests are simulated, their events replayed through the stream's own code, trees fitted to what came
-    of it, calibrated, and judged on what came later. donor_seeker_match hears the first two, which are trained with it
-    on earlier events. The same arguments give the same bytes. A version that is there already is never changed; what a
-    version does is said by `smartblood models release`.
+    From donors and requests that are simulated, unless recorded topics are named (--from-topics, --from-files). Their
+    events are replayed through the stream's own code, trees fitted to what came of it, calibrated, and judged on what
+    came later. donor_seeker_match hears the first two, which are trained with it on earlier events. The same arguments
+    and records give the same bytes. A version that is there already is never changed; what a version does is said by
+    `smartblood models release`.
     """
-    from producers.simulator import World  # noqa: PLC0415 - quick help
-    from smartblood.errors import Fatal  # noqa: PLC0415
+    from smartblood.errors import Fatal  # noqa: PLC0415 - quick help
     from smartblood.registry.writing import write  # noqa: PLC0415
     from smartblood.training.panel import train as train_panel  # noqa: PLC0415
-
-    world = World(n_donors=donors, history_days=days, alerts_per_donor_year=6.0)
 
     def say(step: str) -> None:
         click.echo(f"{step} ...")
 
+    recorded = Asked(**asked)
     try:
-        trained = train_panel(world, seed, ENDS_AT, version, names=models, on_step=say)
+        if recorded.is_recorded:
+            _refuse_of_world(context)
+            replayed = _recorded(recorded, settings, say)
+        else:
+            replayed = _simulated(donors, days, seed, say)
+        trained = train_panel(replayed, seed, version, names=models, on_step=say)
     except ValueError as error:
-        message = f"{error}; give more --donors or --days"
+        more = "a longer span" if recorded.is_recorded else "more --donors or --days"
+        message = f"{error}; give {more}"
         raise Fatal(message) from error
     for model, one in trained.items():
         is_new = write(out, one.entry, one.artefact, one.card, as_default=as_default)
         what = "written" if is_new else "there already, the same"
         click.echo(f"{model} {version}: {out / one.entry.file} {what}; sha256 {one.entry.sha256}")
+
+
+def _simulated(donors: int, days: int, seed: int, say: Callable[[str], None]) -> Replayed:
+    from producers.simulator import World  # noqa: PLC0415 - quick help
+    from smartblood.training.replaying import of_world  # noqa: PLC0415
+
+    return of_world(World(n_donors=donors, history_days=days, alerts_per_donor_year=6.0), seed, ENDS_AT, say)
+
+
+def _recorded(asked: Asked, settings: Settings, say: Callable[[str], None]) -> Replayed:
+    from features.decay import HalfLives  # noqa: PLC0415 - quick help
+    from smartblood.cli.recorded import recording_of  # noqa: PLC0415
+    from smartblood.training.replaying import of_recording  # noqa: PLC0415
+
+    half_lives = HalfLives(settings.rate_half_life_days, settings.fatigue_half_life_days)
+    return of_recording(recording_of(asked, settings, say), half_lives, settings.late_days, say)
+
+
+def _refuse_of_world(context: click.Context) -> None:
+    for name in ("donors", "days"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            message = f"--{name} makes a simulated world, and what was recorded is to be learned from"
+            raise click.UsageError(message)

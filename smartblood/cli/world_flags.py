@@ -105,6 +105,7 @@ LIMITS: Mapping[str, click.ParamType[Any]] = MappingProxyType(
         "fatigue_factor": SHARE,
         "fatigue_half_life_days": Number(0, 1e6, min_open=True),
         "urgency_odds": Numbers(SHIFTED.urgency_odds, 1000, adds_up=False),
+        "district_odds": Numbers(SHIFTED.district_odds, 1000, adds_up=False),
         "other_group_odds": ODDS,
         "night_odds": ODDS,
         "office_odds": ODDS,

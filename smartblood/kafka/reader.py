@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.records import Record
 from smartblood.errors import Retryable
-from smartblood.kafka.client import Cluster, reader
+from smartblood.kafka.client import Cluster, no_error, reader
 from smartblood.kafka.messages import drain, sorted_out
 from smartblood.kafka.offsets import Offsets, Place, translated
 
@@ -18,6 +18,13 @@ PATIENCE_S = 10.0
 
 Bound = int | float | None
 """An offset of every partition (int), or an instant in seconds since 1970 by Kafka timestamps (float)."""
+
+
+Span = tuple[Bound, Bound]
+"""From where, and before where; without them from the first to the last record that is there now."""
+
+Spans = dict[Place, tuple[int, int]]
+"""Of each partition the first offset, and the one before which to stop."""
 
 
 def read_span(
@@ -37,7 +44,7 @@ def read_span(
     topic : str
         The contract's name of it.
     start, end : int, float or None
-        Without them from the first to the last record that is there now.
+        See ``Span``.
     n_max : int, optional
         At most so many.
 
@@ -48,17 +55,60 @@ def read_span(
     Retryable
         If the brokers don't answer.
     """
+    yield from read_spans(cluster, spans_of(cluster, topic, (start, end)), n_max=n_max)
+
+
+def spans_of(cluster: Cluster, topic: str, span: Span, by_partition: Mapping[int, Span] | None = None) -> Spans:
+    """Return the offsets that bounds mean now; nothing of partitions in which nothing lies between them.
+
+    Parameters
+    ----------
+    topic : str
+        The contract's name of it.
+    span : Span
+        Of each partition that ``by_partition`` doesn't name.
+    by_partition : mapping of int to Span, optional
+
+    Raises
+    ------
+    Fatal, Retryable
+        As ``read_span``.
+    """
+    offsets = Offsets(cluster)
+    consumer = reader(cluster, "decode", no_error)
+    try:
+        ends = offsets.last_stable([(topic, number) for number in range(offsets.n_partitions(topic))])
+        found: Spans = {}
+        for one, places in _by_span(ends, span, by_partition or {}).items():
+            of = {place: ends[place] for place in places}
+            firsts = _resolved(cluster, consumer, of, one[0], dict.fromkeys(of, 0))
+            lasts = _resolved(cluster, consumer, of, one[1], of)
+            found |= {place: (firsts[place], min(lasts[place], of[place])) for place in of}
+        return {place: one for place, one in sorted(found.items()) if one[0] < one[1]}
+    finally:
+        consumer.close()
+
+
+def _by_span(ends: Iterable[Place], span: Span, by_partition: Mapping[int, Span]) -> dict[Span, list[Place]]:
+    found: dict[Span, list[Place]] = {}
+    for place in ends:
+        found.setdefault(by_partition.get(place[1], span), []).append(place)
+    return found
+
+
+def read_spans(cluster: Cluster, spans: Spans, *, n_max: int | None = None) -> Iterator[Record]:
+    """Yield committed records between offsets; those of one partition in their order.
+
+    Raises
+    ------
+    Fatal, Retryable
+        As ``read_span``.
+    """
     errors: list[KafkaError] = []
     consumer = reader(cluster, "decode", errors.append)
     try:
-        offsets = Offsets(cluster)
-        ends = offsets.last_stable([(topic, number) for number in range(offsets.n_partitions(topic))])
-        firsts = _resolved(cluster, consumer, ends, start, dict.fromkeys(ends, 0))
-        lasts = _resolved(cluster, consumer, ends, end, ends)
-        left = {place: (first, min(lasts[place], ends[place])) for place, first in firsts.items()}
-        left = {place: span for place, span in left.items() if span[0] < span[1]}
-        consumer.assign([_at(cluster, place, first) for place, (first, _) in left.items()])
-        yield from _read(cluster, consumer, {place: last for place, (_, last) in left.items()}, n_max)
+        consumer.assign([_at(cluster, place, first) for place, (first, _) in spans.items()])
+        yield from _read(cluster, consumer, {place: last for place, (_, last) in spans.items()}, n_max)
     finally:
         consumer.close()
 

@@ -52,6 +52,8 @@ class Alerts:
     request_id : ndarray of int64, shape (n,)
     made_at, at, required_by : ndarray of int64, shape (n,)
         The instants that features are of, when the donor was notified, and until when the request stood.
+    closed : ndarray of int64, shape (n,)
+        When the request was closed after the donor was notified, ``NEVER`` where it wasn't.
     since : mapping of str to ndarray of int64, shape (n,)
         For each of ``features.outcomes.FACTS`` since when it holds, ``NEVER`` where it doesn't.
     match_rows : ndarray of float64, shape (n, 7)
@@ -69,6 +71,7 @@ class Alerts:
     made_at: Ints
     at: Ints
     required_by: Ints
+    closed: Ints
     since: Mapping[str, Ints]
     match_rows: Floats
     behaviour: Behaviour
@@ -100,6 +103,7 @@ def alerts_of(recorded: Recorded) -> Alerts:
         made_at=_ints(wave.made_at for wave in of),
         at=_ints(one.notified_at for one in kept),
         required_by=_ints(wave.required_by for wave in of),
+        closed=_ints(_closed_after(one.notified_at, wave.closed_at) for one, wave in zip(kept, of, strict=True)),
         since=since,
         match_rows=_rows(
             [[_number(one.features.get(name)) for name in MATCH_FEATURES] for one in kept], MATCH_FEATURES
@@ -187,6 +191,10 @@ def _behaviour(told: bytes | None) -> Sequence[float]:
     if told is None or len(told) != 4 * n:
         return (np.nan,) * n
     return [float(one) for one in np.frombuffer(told, "<f4")]
+
+
+def _closed_after(at: int, closed_at: int | None) -> int:
+    return closed_at if closed_at is not None and closed_at > at else NEVER
 
 
 def _number(value: float | None) -> float:

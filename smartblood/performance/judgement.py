@@ -146,7 +146,7 @@ def judge(
     with_intervals : bool
         Whether every figure is to have its interval, or observed ÷ expected alone, which is quick.
     """
-    labels = labels_of(alerts.at, alerts.required_by, alerts.since, alerts.as_of)
+    labels = labels_of(alerts.at, alerts.required_by, alerts.closed, alerts.since, alerts.as_of)
     is_settled = alerts.required_by + SETTLED_US <= alerts.as_of
     performances: list[Performance] = []
     drifts: list[Drift] = []
@@ -193,7 +193,7 @@ def _outcomes(model: str, labels: Labels) -> Iterable[tuple[str, Flags, Flags]]:
     """Yield what a model speaks of: its name, whether it came, and of which alerts that is known."""
     everybody = np.ones(labels.gave.size, np.bool_)
     if model == MATCH:
-        yield GAVE, labels.gave, everybody
+        yield GAVE, labels.gave, ~labels.stopped
     elif model == AVAILABILITY:
         yield ACCEPTED, labels.accepted, everybody
     elif model == RELIABILITY:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
 
+from features.recalibration import shifted
 from features.scoring import ModelRefusedError, Panel
 from features.vectors import FEATURES
 from smartblood.errors import Fatal
@@ -37,15 +39,16 @@ def load_champion(models_dir: Path, name: str, *, pinned: str | None = None) -> 
     return load_version(models_dir, name, None, pinned=pinned)
 
 
-def load_panel(models_dir: Path, *, pinned: str | None = None) -> Panel:
-    """Load the default version of each model of donors.
+def load_panel(models_dir: Path, versions: Mapping[str, str] | None = None, *, pinned: str | None = None) -> Panel:
+    """Load a version of each model of donors: the default, unless ``versions`` names another one.
 
     Raises
     ------
     Fatal
         As ``load_champion``.
     """
-    return Panel(*(load_champion(models_dir, name, pinned=pinned) for name in FEATURES))
+    named = versions or {}
+    return Panel(*(load_version(models_dir, name, named.get(name), pinned=pinned) for name in FEATURES))
 
 
 def load_version(models_dir: Path, name: str, version: str | None, *, pinned: str | None = None) -> TreeScorer:
@@ -57,6 +60,33 @@ def load_version(models_dir: Path, name: str, version: str | None, *, pinned: st
         As ``load_champion``.
     """
     return _load(models_dir, read_manifest(models_dir, pinned).entry(name, version))
+
+
+def load_content(models_dir: Path, name: str, version: str | None, *, pinned: str | None = None) -> tuple[Entry, Any]:
+    """Return what the manifest says of a version, the default where None, and what its artefact holds.
+
+    Raises
+    ------
+    Fatal
+        As ``load_champion``.
+    """
+    entry = read_manifest(models_dir, pinned).entry(name, version)
+    return entry, _read(models_dir, entry)[0]
+
+
+def load_digest(models_dir: Path, name: str, sha256: str, *, pinned: str | None = None) -> TreeScorer:
+    """Load the version of a model whose artefact has a digest.
+
+    Raises
+    ------
+    Fatal
+        If there is none, else as ``load_champion``.
+    """
+    for entry in read_manifest(models_dir, pinned).entries:
+        if (entry.name, entry.sha256) == (name, sha256):
+            return _load(models_dir, entry)
+    message = f"{FILE} has no {name} with the digest {sha256}: take the artefact from the release that had it"
+    raise Fatal(message)
 
 
 def load_released(models_dir: Path, name: str, version: str, sha256: str, *, pinned: str | None = None) -> TreeScorer:
@@ -107,9 +137,14 @@ def _problem(models_dir: Path, entry: Entry) -> str | None:
 
 
 def _load(models_dir: Path, entry: Entry) -> TreeScorer:
+    return _read(models_dir, entry)[1]
+
+
+def _read(models_dir: Path, entry: Entry) -> tuple[Any, TreeScorer]:
     data = checked_bytes(models_dir, entry)
     try:
-        return _scorer(entry, joblib.load(io.BytesIO(data)))
+        content = joblib.load(io.BytesIO(data))
+        return content, _scorer(entry, content)
     except Fatal:
         raise
     except Exception as error:  # whatever unpickling, reading or trying it raises: a release must not stop a stream
@@ -128,5 +163,5 @@ def _scorer(entry: Entry, content: Any) -> TreeScorer:  # noqa: ANN401 - what a 
         message = f"{entry.name} {entry.version}: {entry.file} holds {scorer.name} {scorer.version}; {again(entry)}"
         raise Fatal(message)
     # Compiles what isn't yet, so that the first request doesn't wait for it.
-    scorer.predict(np.zeros((1, len(names))))
+    shifted(scorer.predict(np.zeros((1, len(names)))), np.ones(1))
     return scorer

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from features.districts import DISTRICT_NAMES
+from features.recalibration import SHIFT_MAX
 from smartblood.registry.trees import Trees, UnreadableTreesError, read_trees
 
 BETA, ISOTONIC = "beta", "isotonic"
@@ -30,9 +33,16 @@ class TreeScorer:
         What makes a probability of it.
     start : int, optional
         The column whose logit the trees add to: a probability that they refine.
+    districts : mapping of str to float, optional
+        Shifts of the logits by the request's district; for whoever asks, ``predict`` leaves them out.
+
+    Raises
+    ------
+    UnreadableTreesError
+        If a shift is of no district, or no finite number within ``SHIFT_MAX``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an artefact holds
         self,
         name: str,
         version: str,
@@ -40,8 +50,11 @@ class TreeScorer:
         features: tuple[str, ...],
         trees: Trees,
         calibration: Calibration,
+        *,
         start: int | None = None,
+        districts: Mapping[str, float] | None = None,
     ) -> None:
+        _check_shifts(districts or {})
         self._name = name
         self._version = version
         self._sha256 = sha256
@@ -49,6 +62,7 @@ class TreeScorer:
         self._trees = trees
         self._calibration = calibration
         self._start = start
+        self._districts = MappingProxyType(dict(districts or {}))
 
     @property
     def name(self) -> str:
@@ -70,6 +84,11 @@ class TreeScorer:
         """Names of the columns that ``predict`` takes, in order."""
         return self._features
 
+    @property
+    def districts(self) -> Mapping[str, float]:
+        """Shifts of the scores' logits by the request's district."""
+        return self._districts
+
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Score rows, each by itself: what else is in the call changes no row's score.
 
@@ -80,7 +99,7 @@ class TreeScorer:
         Returns
         -------
         ndarray of float64, shape (n_rows,)
-            Calibrated probabilities, 0 to 1, not rounded.
+            Calibrated probabilities, 0 to 1, not rounded; as learned, without shifts.
 
         Raises
         ------
@@ -94,6 +113,13 @@ class TreeScorer:
         if self._start is not None:
             raw = raw + logits(np.ascontiguousarray(rows[:, self._start]))
         return self._calibration.probabilities(raw)
+
+
+def _check_shifts(districts: Mapping[str, float]) -> None:
+    for district, shift in districts.items():
+        if district not in DISTRICT_NAMES or not isinstance(shift, float) or not abs(shift) <= SHIFT_MAX:
+            message = f"a recalibration shifts {str(district)[:80]!r} by {shift!r}"
+            raise UnreadableTreesError(message)
 
 
 class Calibration:
@@ -186,8 +212,9 @@ def scorer_of(content: Mapping[str, Any], *, sha256: str) -> TreeScorer:
     Parameters
     ----------
     content : mapping
-        Plain data: ``name``, ``version``, ``features``, ``trees`` (LightGBM's text), ``calibration``, and where the
-        trees refine one of the features its name as ``start``.
+        Plain data: ``name``, ``version``, ``features``, ``trees`` (LightGBM's text), ``calibration``; where the trees
+        refine one of the features its name as ``start``; where it was recalibrated a shift by district as
+        ``districts``.
 
     Raises
     ------
@@ -206,7 +233,8 @@ def scorer_of(content: Mapping[str, Any], *, sha256: str) -> TreeScorer:
             features,
             read_trees(content["trees"], features),
             Calibration(content["calibration"]),
-            None if start is None else features.index(start),
+            start=None if start is None else features.index(start),
+            districts=content.get("districts"),
         )
     except (AttributeError, KeyError, TypeError) as error:
         message = f"{type(error).__name__}: {error}"

@@ -24,6 +24,7 @@ from smartblood.storage.tables import (
     MODEL_DRIFT,
     MODEL_PERFORMANCE,
     MODEL_RELEASES,
+    REQUEST_CLOSINGS,
     STREAM_TIMES,
 )
 
@@ -37,12 +38,13 @@ WRITING_LOCK = 7_352_911_003
 
 
 class WaveOf(NamedTuple):
-    """A wave; ``required_by`` is that of the request's latest statement, where there is one."""
+    """A wave; ``required_by`` is that of the request's latest statement, ``closed_at`` of its last closing, if any."""
 
     request_id: int
     number: int
     made_at: int
     required_by: int
+    closed_at: int | None
     models: tuple[tuple[str, str, str], ...]
 
 
@@ -201,7 +203,7 @@ def _as_of(connection: Connection) -> int | None:
 
 
 def _waves(connection: Connection, event_ids: Sequence[str]) -> dict[str, WaveOf]:
-    wave, request = MATCH_WAVES.c, BLOOD_REQUESTS.c
+    wave, request, closing = MATCH_WAVES.c, BLOOD_REQUESTS.c, REQUEST_CLOSINGS.c
     asked = (
         select(
             wave.request_event_id,
@@ -209,9 +211,14 @@ def _waves(connection: Connection, event_ids: Sequence[str]) -> dict[str, WaveOf
             wave.wave,
             _us(wave.created_at),
             _us(func.coalesce(request.required_by, wave.required_by)),
+            _us(closing.closed_at),
             wave.models,
         )
-        .select_from(MATCH_WAVES.outerjoin(BLOOD_REQUESTS, request.id == wave.request_id))
+        .select_from(
+            MATCH_WAVES.outerjoin(BLOOD_REQUESTS, request.id == wave.request_id).outerjoin(
+                REQUEST_CLOSINGS, closing.request_id == wave.request_id
+            )
+        )
         .where(wave.request_event_id == func.any(cast(bindparam("ids", type_=Text()), ARRAY(EVENT_ID))))
     )
     return {
@@ -220,9 +227,10 @@ def _waves(connection: Connection, event_ids: Sequence[str]) -> dict[str, WaveOf
             number,
             made_at,
             required_by,
+            closed_at,
             tuple((one["model"], one["version"], one["sha256"]) for one in models),
         )
-        for event_id, request_id, number, made_at, required_by, models in connection.execute(
+        for event_id, request_id, number, made_at, required_by, closed_at, models in connection.execute(
             asked, {"ids": "{" + ",".join(event_ids) + "}"}
         )
     }

@@ -27,8 +27,14 @@ SAYS = {
     ),
 }
 
+BY_DISTRICT = {
+    "by_district": "By the district of the request: what shifted it, and observed ÷ expected of later outcomes.",
+}
+"""Figures of each district: the metric's name, and what to say of the table."""
+
 NAMES = {
     "model": "model",
+    "before": "before",
     "oracle": "oracle",
     "own_record": "own record",
     "nearest_first": "nearest first",
@@ -44,6 +50,31 @@ FIGURES = {
 _FIGURE = re.compile(rf"({'|'.join(FIGURES)})_({'|'.join(NAMES)}|base_rate)(?:_(.+))?")
 
 
+_OF_SIMULATED = (
+    "Trained on **simulated** donors alone. What it says of real ones is a well-founded guess until it has been",
+    "trained on their answers. It sees no name, sex or health data.",
+)
+_OF_RECORDED = (
+    "Trained on what **recorded topics** say of donors who were asked. It sees no name, sex or health data.",
+)
+_ORACLE = ("The oracle is the simulator's own probability, which knows what no event says.",)
+_LIMITS_OF_SIMULATED = (
+    "A simulated world is simpler than Kerala. Retrain on recorded answers before its probabilities are relied",
+    "upon, and watch its calibration: observed against expected, by version.",
+)
+_LIMITS_OF_RECORDED = (
+    "It learned from whom the policies of that time asked, each alert counted once, whatever its propensity. What",
+    "donors did before the topics begin isn't in their rates, and of a profile that compaction took nothing is known:",
+    "alerts before the next one teach nothing. An answer that a closing forestalled counts as none; a promise that it",
+    "stopped teaches nothing. Watch its calibration: observed against expected, by version.",
+)
+
+
+def is_simulated(entry: Entry) -> bool:
+    """Tell whether an artefact was made from simulated donors alone."""
+    return str(entry.training_data.get("source", "")).startswith("the project's simulator")
+
+
 def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n_bytes: int) -> str:
     """Return the card as Markdown."""
     lines = [
@@ -51,8 +82,7 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "",
         *SAYS[entry.name],
         "",
-        "Trained on **simulated** donors alone. What it says of real ones is a well-founded guess until it has been",
-        "trained on their answers. It sees no name, sex or health data.",
+        *(_OF_SIMULATED if is_simulated(entry) else _OF_RECORDED),
         "",
         "## Features",
         "",
@@ -73,9 +103,9 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "",
         "## How good",
         "",
-        "On alerts later than all it has seen; 95 % intervals by a bootstrap over requests. The oracle is the",
-        "simulator's own probability, which knows what no event says. Own record is the donor's own rate with its",
-        "prior.",
+        "On alerts later than all it has seen; 95 % intervals by a bootstrap over requests.",
+        *(_ORACLE if is_simulated(entry) else ()),
+        "Own record is the donor's own rate with its prior.",
         "",
         *figures_of(entry.metrics),
         "",
@@ -83,8 +113,7 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "",
         "## Limits",
         "",
-        "A simulated world is simpler than Kerala. Retrain on recorded answers before its probabilities are relied",
-        "upon, and watch its calibration: observed against expected, by version.",
+        *(_LIMITS_OF_SIMULATED if is_simulated(entry) else _LIMITS_OF_RECORDED),
         "",
     ]
     return "\n".join(lines)
@@ -98,7 +127,7 @@ def figures_of(metrics: dict[str, Any]) -> list[str]:
         match = _FIGURE.fullmatch(name)
         if match:
             rows.setdefault((match[1], match[3] or ""), {})[match[2]] = value
-        elif name != "calibration":
+        elif name not in {"calibration", *BY_DISTRICT}:
             rest[name] = value
     columns = [name for name in (*NAMES, "base_rate") if any(name in found for found in rows.values())]
     titles = [NAMES.get(name, "base rate") for name in columns]
@@ -107,6 +136,54 @@ def figures_of(metrics: dict[str, Any]) -> list[str]:
         title = FIGURES[figure] + (f", {of.replace('_', ' ')}" if of else "")
         lines.append(f"| {title} | {' | '.join(_cell(found.get(name)) for name in columns)} |")
     return [*lines, "", *(f"- {name.replace('_', ' ')}: {_text(value)}" for name, value in rest.items())]
+
+
+def districts_of(metrics: dict[str, Any]) -> list[str]:
+    """Return a table for each metric that has a line a district."""
+    lines: list[str] = []
+    for name, says in BY_DISTRICT.items():
+        found = metrics.get(name)
+        if not found:
+            continue
+        columns = list(dict.fromkeys(column for told in found.values() for column in told))
+        lines += ["", says, "", f"| | {' | '.join(one.replace('_', ' ') for one in columns)} |"]
+        lines.append(f"|---|{'---|' * len(columns)}")
+        for district, told in found.items():
+            lines.append(f"| {district} | {' | '.join(_cell(told.get(column)) for column in columns)} |")
+    return lines
+
+
+def recalibrated_card_of(entry: Entry, n_bytes: int) -> str:
+    """Return the card of a recalibrated version as Markdown."""
+    base = entry.training_data["recalibrates"]
+    lines = [
+        f"# {entry.name} {entry.version}",
+        "",
+        *SAYS[entry.name],
+        "",
+        f"The trees and the calibration of {base['version']} (SHA-256 `{base['sha256']}`), and a shift of the",
+        "logit by the district of the request, where a district answered otherwise than they expected. Districts that",
+        "show too little aren't shifted.",
+        "",
+        "## Made from",
+        "",
+        *(f"- {name.replace('_', ' ')}: {_text(value)}" for name, value in entry.training_data.items()),
+        f"- file: `{entry.file}`, {n_bytes:,} bytes, SHA-256 `{entry.sha256}`",
+        "",
+        "## How good",
+        "",
+        "On outcomes later than those that shifted it; 95 % intervals by a bootstrap over requests.",
+        "",
+        *figures_of(entry.metrics),
+        *districts_of(entry.metrics),
+        "",
+        "## Limits",
+        "",
+        "A shift follows how often a district says yes, not who does. Where a district comes to answer otherwise",
+        "again, it has to be recalibrated again.",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - a figure, with or without its interval

@@ -28,9 +28,9 @@ from smartblood.training.judging import (
 )
 from smartblood.training.policies import policies, truth_of
 from smartblood.training.promise import Kept, kept
-from smartblood.training.replaying import replay
+from smartblood.training.replaying import of_world
 from smartblood.training.verdicts import of_availability, of_reliability, of_response_time
-from smartblood.training.views import match_view
+from smartblood.training.views import match_view, told
 
 ASKED_SHARE = 1 / 3
 LEARNED_SHARE = 0.5
@@ -84,7 +84,8 @@ def evaluate(
     Fatal
         If the world is too small to say anything.
     """
-    history, alerts = replay(world, seed, end, on_step)
+    alerts, _, history = of_world(world, seed, end, on_step)
+    assert history is not None  # noqa: S101 - a simulated world has one
     alerts = alerts.take(alerts.at >= history.start + int((history.end - history.start) * LEARNED_SHARE))
     if not alerts.gave.size:
         message = "nobody is asked in this world: give more --donors or --days"
@@ -105,7 +106,8 @@ def evaluate(
         "response_time": of_response_time(panel.response_time, alerts, seed),
     }
     promise = kept(panel, history, seed, on_step=on_step)
-    return _judged(alerts, policies(panel.match, views, truth.gives), others, promise, seed)
+    scores = policies(told(panel.match, views.rows, alerts.district), views, truth.gives)
+    return _judged(alerts, scores, others, promise, seed)
 
 
 def _judged(

@@ -99,20 +99,21 @@ def with_interval(
     Parameters
     ----------
     figure : callable
-        Takes places of examples, repeated as drawn.
+        Takes places of examples, repeated as drawn; those of one request lie together.
     groups : ndarray of int64, shape (n,)
-        The request of each example; examples of one request lie together.
+        The request of each example.
 
     References
     ----------
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentiles).
     """
     rng = np.random.default_rng([seed, 5])
-    _, starts, sizes = np.unique(groups, return_index=True, return_counts=True)
+    order = np.argsort(groups, kind="stable")
+    _, starts, sizes = np.unique(groups[order], return_index=True, return_counts=True)
     values = []
     for _ in range(n_samples):
         drawn = rng.integers(0, starts.size, starts.size)
         places = np.repeat(starts[drawn] - np.cumsum(sizes[drawn]) + sizes[drawn], sizes[drawn])
-        values.append(figure(places + np.arange(places.size)))
+        values.append(figure(order[places + np.arange(places.size)]))
     lower, upper = np.quantile(values, [0.025, 0.975])
-    return Interval(figure(np.arange(groups.size)), float(lower), float(upper))
+    return Interval(figure(order), float(lower), float(upper))

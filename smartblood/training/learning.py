@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,14 @@ class Lesson(NamedTuple):
     label: Flags
     later_rows: Floats
     later_label: Flags
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all of it, lower-case hex: of the same rows it is the same, wherever they came from."""
+        digest = hashlib.sha256()
+        for part in self:
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
 
 class Learned(NamedTuple):

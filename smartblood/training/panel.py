@@ -1,4 +1,4 @@
-"""All models of donors from one simulated world, each on examples later than those that the ones before it saw.
+"""All models of donors from one past, each on examples later than those that the ones before it saw.
 
 ``donor_availability``, ``donor_reliability`` and ``donor_response_time`` are fitted on the earliest alerts;
 ``donor_seeker_match``, which hears two of them, on later ones: what they say there is what they will say of anybody
@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.outcomes import BROKEN, KEPT
 from features.vectors import AVAILABILITY, MATCH, RELIABILITY, RESPONSE_TIME
-from producers.simulator import World
 from smartblood.registry.writing import entry_of
 from smartblood.training import recipes
 from smartblood.training.card import card_of
-from smartblood.training.examples import BROKEN, KEPT, Examples
+from smartblood.training.examples import Examples
 from smartblood.training.learning import Learned, Lesson, Trained, learn
 from smartblood.training.policies import Truth, truth_of
 from smartblood.training.references import reference
-from smartblood.training.replaying import replay
+from smartblood.training.replaying import Replayed
 from smartblood.training.verdicts import of_availability, of_match, of_reliability, of_response_time
 from smartblood.training.views import availability_view, match_view, reliability_view, waiting_view
 
@@ -38,28 +38,27 @@ LABELS_MIN = 20
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Examples by time, and of the last ones what was true."""
+    """Examples by time, and of the last ones what was true, where anybody knows."""
 
     fit: Examples
     calibrate: Examples
     fit_match: Examples
     calibrate_match: Examples
     test: Examples
-    truth: Truth
+    truth: Truth | None
 
 
 def train(
-    world: World,
+    replayed: Replayed,
     seed: int,
-    end: int,
     version: str,
     *,
     names: Collection[str] = (),
     on_step: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Trained]:
-    """Simulate a world up to the instant ``end`` and train on it.
+    """Train on alerts.
 
-    The same world, seed, end and version give the same bytes.
+    The same alerts, seed and version give the same bytes.
 
     Parameters
     ----------
@@ -71,11 +70,10 @@ def train(
     Raises
     ------
     ValueError
-        If the world is too small to learn from.
+        If there is too little to learn from.
     """
-    history, examples = replay(world, seed, end, on_step)
-    parts = _split(examples, lambda test: truth_of(test, history))
-    data = _training_data(world, seed, history.end, parts)
+    parts = _split(replayed)
+    data = {**replayed.origin, "n_alerts": _sizes(parts)}
     learned: dict[str, Learned] = {}
     found: dict[str, Trained] = {}
     for name, teach in _TEACHERS.items():
@@ -89,7 +87,12 @@ def train(
             continue
         on_step(f"judging {name} on {parts.test.at.size:,} later alerts")
         metrics = {**_judged(name, learned, parts, seed), "calibration": learned[name].calibration}
-        used = {**data, "n_rows_fit": int(lesson.label.size), "n_rows_calibrate": int(lesson.later_label.size)}
+        used = {
+            **data,
+            "n_rows_fit": int(lesson.label.size),
+            "n_rows_calibrate": int(lesson.later_label.size),
+            "rows_sha256": lesson.sha256,
+        }
         if name == MATCH:
             heard = (AVAILABILITY, RELIABILITY)
             used["hears"] = {other: hashlib.sha256(learned[other].artefact).hexdigest() for other in heard}
@@ -101,14 +104,34 @@ def train(
     return found
 
 
-def _split(examples: Examples, truth_of_test: Callable[[Examples], Truth]) -> Parts:
+def _split(replayed: Replayed) -> Parts:
     """Cut by time, between requests: what is judged lies after all that was learned from."""
-    cuts = np.quantile(examples.at, BOUNDS) if examples.at.size else np.zeros(len(BOUNDS))
-    part = np.searchsorted(cuts, examples.at, side="right")
+    examples, history = replayed.examples, replayed.history
+    at = first_asked_at(examples)
+    cuts = np.quantile(at, BOUNDS) if at.size else np.zeros(len(BOUNDS))
+    part = np.searchsorted(cuts, at, side="right")
     fit, calibrate, fit_match, calibrate_match, test = (
         examples.take(part == number) for number in range(len(BOUNDS) + 1)
     )
-    return Parts(fit, calibrate, fit_match, calibrate_match, test, truth_of_test(test))
+    truth = None if history is None else truth_of(test, history)
+    return Parts(fit, calibrate, fit_match, calibrate_match, test, truth)
+
+
+def first_asked_at(examples: Examples) -> NDArray[np.int64]:
+    """Return for each alert when anybody was first asked for its request, shape (n,)."""
+    _, first, of = np.unique(examples.request_id, return_index=True, return_inverse=True)
+    at: NDArray[np.int64] = examples.at[first][of]  # alerts are in order of time
+    return at
+
+
+def _sizes(parts: Parts) -> dict[str, int]:
+    return {
+        "fit": int(parts.fit.at.size),
+        "calibrate": int(parts.calibrate.at.size),
+        "fit the match": int(parts.fit_match.at.size),
+        "calibrate the match": int(parts.calibrate_match.at.size),
+        "test": int(parts.test.at.size),
+    }
 
 
 def _teach_availability(parts: Parts, _: dict[str, Learned]) -> Lesson:
@@ -135,12 +158,8 @@ def _teach_response_time(parts: Parts, _: dict[str, Learned]) -> Lesson:
 
 def _teach_match(parts: Parts, learned: dict[str, Learned]) -> Lesson:
     heard = learned[AVAILABILITY].scorer, learned[RELIABILITY].scorer
-    return Lesson(
-        match_view(parts.fit_match, *heard).rows,
-        parts.fit_match.gave,
-        match_view(parts.calibrate_match, *heard).rows,
-        parts.calibrate_match.gave,
-    )
+    now, later = (of.take(~of.stopped) for of in (parts.fit_match, parts.calibrate_match))
+    return Lesson(match_view(now, *heard).rows, now.gave, match_view(later, *heard).rows, later.gave)
 
 
 # In the order in which they are taught: the last hears the first two.
@@ -169,21 +188,3 @@ def _check(name: str, lesson: Lesson) -> None:
         if min(n_true, label.size - n_true) < LABELS_MIN:
             message = f"{name}: {label.size} examples, {n_true} of them with a yes, are too few to learn from"
             raise ValueError(message)
-
-
-def _training_data(world: World, seed: int, end: int, parts: Parts) -> dict[str, Any]:
-    return {
-        "source": "the project's simulator; no real donor",
-        "n_donors": world.n_donors,
-        "days": world.history_days,
-        "seed": seed,
-        "ends_at": end,
-        "n_alerts": {
-            "fit": int(parts.fit.at.size),
-            "calibrate": int(parts.calibrate.at.size),
-            "fit the match": int(parts.fit_match.at.size),
-            "calibrate the match": int(parts.calibrate_match.at.size),
-            "test": int(parts.test.at.size),
-        },
-        "policies": dict(world.policy_share),
-    }

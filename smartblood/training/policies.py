@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.scoring import Scorer
 from producers.simulator import History
 from smartblood.training.examples import Examples
 from smartblood.training.views import Views
@@ -31,15 +30,17 @@ class Truth(NamedTuple):
         return Truth(self.gives[places], self.says_yes[places], self.keeps_it[places], self.at_random[places])
 
 
-def policies(scorer: Scorer, views: Views, oracle: Floats) -> dict[str, Floats]:
+def policies(model: Floats, views: Views, oracle: Floats | None) -> dict[str, Floats]:
     """Return by name what each policy orders donors by, best first where it is highest; shape (n,) each.
+
+    ``model`` is what the model says; ``oracle`` the truth, None where nobody knows it.
 
     The predecessor's formula is 0.4 × availability + 0.3 × max(0, 1 - km / 50) + 0.3 × reliability.
     """
     km = views.rows[:, 1]
     return {
-        "model": scorer.predict(views.rows),
-        "oracle": oracle,
+        "model": model,
+        **({} if oracle is None else {"oracle": oracle}),
         "nearest_first": -km,
         "predecessor": 0.4 * views.availability + 0.3 * np.maximum(0.0, 1 - km / 50) + 0.3 * views.reliability,
     }

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.outcomes import HOUR_US, HOURS, answered_within
+from features.outcomes import BROKEN, HOUR_US, HOURS, KEPT, NEVER, answered_within
 from features.response_time import N_STRETCHES, answered_by, chance_within, median_hours
 from features.scoring import Scorer
 from features.vectors import AVAILABILITY_FEATURES, RELIABILITY_FEATURES
-from smartblood.training.examples import BROKEN, KEPT, NEVER, Examples
+from smartblood.training.examples import Examples
 from smartblood.training.judging import (
     auc,
     brier,
@@ -23,7 +23,7 @@ from smartblood.training.judging import (
     with_interval,
 )
 from smartblood.training.policies import Truth, policies
-from smartblood.training.views import availability_view, chances_view, match_view, reliability_view
+from smartblood.training.views import availability_view, chances_view, match_view, reliability_view, told
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -37,39 +37,40 @@ PROPER: tuple[tuple[str, Measure], ...] = (
 )
 
 
-def of_availability(scorer: Scorer, test: Examples, truth: Truth, seed: int) -> dict[str, Any]:
+def of_availability(scorer: Scorer, test: Examples, truth: Truth | None, seed: int) -> dict[str, Any]:
     """Compare with the simulator's truth and with the donor's own record alone."""
     rows = availability_view(test)
     scores = {
-        "model": scorer.predict(rows),
-        "oracle": truth.says_yes,
+        "model": told(scorer, rows, test.district),
+        **({} if truth is None else {"oracle": truth.says_yes}),
         "own_record": rows[:, AVAILABILITY_FEATURES.index("response_rate")],
     }
-    return _probabilities(test.accepted, scores, test.request_id, seed)
+    return probabilities_of(test.accepted, scores, test.request_id, seed)
 
 
-def of_reliability(scorer: Scorer, test: Examples, truth: Truth, seed: int) -> dict[str, Any]:
+def of_reliability(scorer: Scorer, test: Examples, truth: Truth | None, seed: int) -> dict[str, Any]:
     """Compare with the simulator's truth and with the donor's own record alone, on promises whose end is known."""
     known = (test.kept == KEPT) | (test.kept == BROKEN)
     of = test.take(known)
     rows = reliability_view(of)
     scores = {
-        "model": scorer.predict(rows),
-        "oracle": truth.keeps_it[known],
+        "model": told(scorer, rows, of.district),
+        **({} if truth is None else {"oracle": truth.keeps_it[known]}),
         "own_record": rows[:, RELIABILITY_FEATURES.index("kept_rate")],
     }
-    return _probabilities(of.kept == KEPT, scores, of.request_id, seed)
+    return probabilities_of(of.kept == KEPT, scores, of.request_id, seed)
 
 
 def of_response_time(scorer: Scorer, test: Examples, seed: int) -> dict[str, Any]:
     """Judge the chance to answer within some hours, where it was waited so long, and the median of who answers."""
-    answered = answered_by(scorer.predict(chances_view(test)).reshape(-1, N_STRETCHES))
+    chances = told(scorer, chances_view(test), np.repeat(test.district, N_STRETCHES))
+    answered = answered_by(chances.reshape(-1, N_STRETCHES))
     metrics: dict[str, Any] = {}
     for hours in HOURS:
         came, known = answered_within(hours, test.answered_us, test.watched_us, test.life_us)
         score = chance_within(answered, np.full(test.at.size, hours))
         of = {"model": score[known]}
-        found = _probabilities(came[known], of, test.request_id[known], seed)
+        found = probabilities_of(came[known], of, test.request_id[known], seed)
         metrics |= {f"{name}_within_{hours:g}_h": value for name, value in found.items()}
     who = test.answered_us != NEVER
     share = float(np.mean(test.answered_us[who] / HOUR_US <= median_hours(answered)[who])) if who.any() else 0.0
@@ -78,24 +79,36 @@ def of_response_time(scorer: Scorer, test: Examples, seed: int) -> dict[str, Any
 
 
 def of_match(
-    scorer: Scorer, availability: Scorer, reliability: Scorer, test: Examples, truth: Truth, seed: int
+    scorer: Scorer, availability: Scorer, reliability: Scorer, test: Examples, truth: Truth | None, seed: int
 ) -> dict[str, Any]:
-    """Compare with the oracle, nearest-first and the predecessor's formula."""
-    scores = policies(scorer, match_view(test, availability, reliability), truth.gives)
-    metrics = _probabilities(test.gave, {name: scores[name] for name in ("model", "oracle")}, test.request_id, seed)
+    """Compare with the oracle where there is one, nearest-first and the predecessor's formula."""
+    known = ~test.stopped
+    test, truth = test.take(known), None if truth is None else truth.take(np.flatnonzero(known))
+    views = match_view(test, availability, reliability)
+    scores = policies(told(scorer, views.rows, test.district), views, None if truth is None else truth.gives)
+    of = {name: score for name, score in scores.items() if name in {"model", "oracle"}}
+    metrics = probabilities_of(test.gave, of, test.request_id, seed)
     for name in ("nearest_first", "predecessor"):
         metrics[f"auc_{name}"] = _interval(test.gave, scores[name], auc, test.request_id, seed)
-    # Lists drawn at random alone: the others were put in order by distance, or by answers, before anybody was scored.
+    return metrics if truth is None else {**metrics, **_drawn_at_random(test, scores, truth, seed)}
+
+
+def _drawn_at_random(test: Examples, scores: dict[str, Floats], truth: Truth, seed: int) -> dict[str, Any]:
+    """Judge lists drawn at random alone: the others were put in order before anybody was scored."""
     at_random = truth.at_random
     drawn = test.take(at_random)
-    metrics["n_drawn_at_random"] = int(drawn.gave.size)
+    metrics: dict[str, Any] = {"n_drawn_at_random": int(drawn.gave.size)}
     for name, score in scores.items():
         metrics[f"ndcg10_{name}_drawn_at_random"] = _ndcg(drawn, score[at_random], seed)
     metrics["ece_model_drawn_at_random"] = _round(calibration_error(drawn.gave, scores["model"][at_random]))
     return metrics
 
 
-def _probabilities(label: Flags, scores: dict[str, Floats], groups: NDArray[np.int64], seed: int) -> dict[str, Any]:
+def probabilities_of(label: Flags, scores: dict[str, Floats], groups: NDArray[np.int64], seed: int) -> dict[str, Any]:
+    """Return the figures of scores of the same n labels, with intervals by a bootstrap over groups (requests).
+
+    ``scores["model"]`` must be there; its calibration is told bin by bin.
+    """
     base = np.full(label.size, label.mean() if label.size else 0.0)
     metrics: dict[str, Any] = {"n": int(label.size), "n_yes": int(np.count_nonzero(label))}
     for figure, measure in PROPER:

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.behaviour import Behaviour, behaviour_at
-from features.decay import HalfLives
+from features.outcomes import NEVER
+from features.recalibration import shifted, shifts_of
 from features.response_time import BOUNDS_MINUTES
 from features.scoring import Scorer
 from features.vectors import availability_rows, match_rows, reliability_rows, response_time_rows
-from smartblood.training.examples import NEVER, Examples
+from smartblood.training.examples import DISTRICT_CODE, Examples
 
 SCORE_DECIMALS = 6
 MINUTE_US = 60_000_000
@@ -40,25 +40,32 @@ class Waiting(NamedTuple):
     example: NDArray[np.int64]
 
 
-def behaviour_of(examples: Examples, half_lives: HalfLives | None = None) -> Behaviour:
-    """Return how the donors behaved, as of when they were asked."""
-    rows = np.arange(examples.at.size)
-    return behaviour_at(examples.columns, rows, examples.at, half_lives or HalfLives())
+def told(scorer: Scorer, rows: Floats, district: NDArray[np.int8]) -> Floats:
+    """Return what a model tells of rows, recalibrated for the district of each row's request; not rounded.
+
+    Parameters
+    ----------
+    district : ndarray of int8, shape (n,)
+        As ``Examples`` has it.
+    """
+    shift = shifts_of(scorer.districts, [*DISTRICT_CODE, ""])  # the last is that of no district
+    scores = scorer.predict(rows)
+    return scores if shift is None else shifted(scores, shift[district])
 
 
 def availability_view(examples: Examples) -> Floats:
     """Return what ``donor_availability`` sees."""
-    return availability_rows(behaviour_of(examples), examples.at)
+    return availability_rows(examples.behaviour, examples.at)
 
 
 def reliability_view(examples: Examples) -> Floats:
     """Return what ``donor_reliability`` sees."""
-    return reliability_rows(behaviour_of(examples))
+    return reliability_rows(examples.behaviour)
 
 
 def match_view(examples: Examples, availability: Scorer, reliability: Scorer) -> Views:
-    """Return what ``donor_seeker_match`` sees, two models having spoken before it."""
-    behaviour = behaviour_of(examples)
+    """Return what ``donor_seeker_match`` sees, two models having spoken before it, as they learned."""
+    behaviour = examples.behaviour
     says_yes = np.round(availability.predict(availability_rows(behaviour, examples.at)), SCORE_DECIMALS)
     keeps_it = np.round(reliability.predict(reliability_rows(behaviour)), SCORE_DECIMALS)
     rows = match_rows(
@@ -90,7 +97,7 @@ def waiting_view(examples: Examples) -> Waiting:
 def chances_view(examples: Examples) -> Floats:
     """Return what ``donor_response_time`` sees of all stretches of each example, one after the other."""
     return response_time_rows(
-        behaviour_of(examples),
+        examples.behaviour,
         examples.distance_km,
         examples.at,
         urgency=examples.urgency,

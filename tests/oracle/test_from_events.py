@@ -1,6 +1,7 @@
 """From the events of donors to the lists: both processors in a row, against the oracle on what came."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ class NearestScorer:
     """Scores by distance alone, which no rate of a donor has a say in."""
 
     name, version, sha256, features = "donor_seeker_match", "nearest", "0" * 64, MATCH_FEATURES
+    districts: ClassVar[dict[str, float]] = {}
 
     def predict(self, rows):
         return np.floor(50 / (1 + rows[:, 1] / 10)) / 50

@@ -1,6 +1,7 @@
 """Whole lists: random donors and requests through the matching processor, against the oracle, field by field."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ class CoarseScorer:
     """Scores in steps of a fiftieth, so that distance and id decide too; the same in arrays and in single numbers."""
 
     name, version, sha256, features = "donor_seeker_match", "coarse", "0" * 64, MATCH_FEATURES
+    districts: ClassVar[dict[str, float]] = {}
 
     def predict(self, rows):
         tier, km, availability, days, reliability, urgency, units = rows.T

@@ -23,10 +23,11 @@ from features.outcomes import (
 HOUR = 3_600_000_000
 
 
-def labels(ends_at=100 * HOUR, **since):
+def labels(ends_at=100 * HOUR, closed=None, **since):
     """Of one alert, asked at 10 h for a request that stands until 34 h."""
     found = {fact: np.array([NEVER if fact not in since else since[fact] * HOUR]) for fact in FACTS}
-    made = labels_of(np.array([10 * HOUR]), np.array([34 * HOUR]), found, ends_at)
+    closed_at = np.array([NEVER if closed is None else closed * HOUR])
+    made = labels_of(np.array([10 * HOUR]), np.array([34 * HOUR]), closed_at, found, ends_at)
     return {name: value[0] for name, value in made._asdict().items()}
 
 
@@ -52,6 +53,16 @@ def test_a_promise_and_a_donation(since, kept, gave):
     assert (found["kept"], found["gave"]) == (kept, gave)
     if ANSWERED in since:
         assert (found["answered_us"], found["watched_us"]) == (HOUR, HOUR)
+
+
+def test_a_closing_ends_the_waiting_and_leaves_unknown_what_would_have_come_of_a_yes():
+    assert labels(closed=14)["watched_us"] == 4 * HOUR
+    assert labels(closed=14, **{EXPIRED: 12})["watched_us"] == 2 * HOUR
+    assert labels(closed=12, **{EXPIRED: 14})["watched_us"] == 2 * HOUR
+    assert not labels(closed=14)["stopped"]
+    assert labels(closed=14, **{ANSWERED: 11, SAID_YES: 11})["stopped"]
+    assert not labels(closed=14, **{ANSWERED: 11, SAID_YES: 11, FAILED: 13})["stopped"]
+    assert not labels(**{ANSWERED: 11, SAID_YES: 11})["stopped"]
 
 
 def test_an_answer_within_hours_is_known_where_it_was_waited_so_long_and_the_request_stood_so_long():

@@ -264,6 +264,7 @@ def matches_event(request_id, donor_ids, wave=1):
         "wave": wave,
         "blood_group": "O_POS",
         "component": "RED_CELLS",
+        "district": "Ernakulam",
         "urgency": "HIGH",
         "required_by": END + DAY_US // 2,
         "matches": offers,

@@ -19,7 +19,8 @@ from smartblood.performance.alerts import alerts_of
 from smartblood.performance.judgement import Limits, _rows, judge
 from smartblood.performance.watching import Judging, PerformanceWatch
 from smartblood.storage.performance import Judgements
-from smartblood.training.examples import examples_of
+from smartblood.training.alerts import examples_of
+from smartblood.training.replaying import items_of
 from tests.integration.recording.judged_world import (
     AVAILABILITY,
     DAY,
@@ -115,6 +116,22 @@ def test_response_times_are_judged_where_it_was_waited_so_long(sink, judgements)
         )
     # Everybody is told a minute late: a day after that their requests are past, and nothing is known of it.
     assert of(found, RESPONSE_TIME, "champion", "answered within 24 h").n_alerts == 0
+
+
+def test_who_was_stopped_on_the_way_by_a_closing_tells_nothing_of_giving(sink, judgements):
+    requests = rows_of(30)
+    everybody = [row for rows in requests for row in rows]
+    waiting = [row for row in everybody if row.accepted and row.kept is None]
+    closed = {row.request_id for row in waiting}
+    put(sink, *history(requests))
+    for request_id in closed:
+        how = {"request_id": request_id, "occurred_at": AT + 100 * HOUR, "outcome": "FULFILLED", "units_fulfilled": 1}
+        put(sink, ("blood-request-closed", event("blood-request-closed", **how)))
+    found = judged(judgements)
+    assert len(waiting) > 0
+    n = sum(of(found, MATCH, role).n_alerts for role in ("champion", "challenger"))
+    assert n == len(everybody) - len(waiting)
+    assert of(found, AVAILABILITY, "champion").n_alerts == len(everybody)
 
 
 def test_repeats_a_shuffle_and_a_second_wave_count_nobody_twice(sink, judgements):
@@ -263,7 +280,7 @@ def test_labels_are_those_of_training(sink, judgements):
     world = World(n_donors=600, history_days=120, alerts_per_donor_year=14.0)
     simulated = simulate(world, 3, AT)
     events = list(simulated.events(with_requests=True))
-    examples = examples_of(events)
+    examples = examples_of(items_of(simulated))
     asked, told = {}, []
     for line in events:
         if line.topic in {"blood-request-created", "donor-responded", "donation-recorded"}:
@@ -281,7 +298,7 @@ def test_labels_are_those_of_training(sink, judgements):
     for first in range(0, len(told), 2_000):
         put(sink, *told[first : first + 2_000])
     alerts = alerts_of(judgements.read(3_000, 1_000_000))
-    labels = labels_of(alerts.at, alerts.required_by, alerts.since, alerts.as_of)
+    labels = labels_of(alerts.at, alerts.required_by, alerts.closed, alerts.since, alerts.as_of)
     assert alerts.n == examples.at.size > 500
     order = np.lexsort((examples.donor_id, examples.request_id))
     donor_of = {(one.key[0], one.key[2]) for one in judgements.read(3_000, 1_000_000).asked}

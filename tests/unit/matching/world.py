@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 import h3.api.basic_int as h3
 import numpy as np
@@ -128,6 +128,7 @@ class PlainScorer:
     version = "test-1"
     sha256 = "0" * 64
     features = MATCH_FEATURES
+    districts: ClassVar[dict[str, float]] = {}
 
     def __init__(self) -> None:
         self.calls: list[np.ndarray] = []

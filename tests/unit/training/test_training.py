@@ -8,30 +8,26 @@ import numpy as np
 import pytest
 
 from features.drift import from_json
+from features.outcomes import BROKEN, KEPT, NEVER, NOT_KNOWN
 from features.vectors import AVAILABILITY, FEATURES, MATCH, RELIABILITY, RESPONSE_TIME
-from producers.simulator import Published, World, simulate
+from producers.simulator import World, simulate
 from producers.simulator.population import Hidden
 from smartblood.registry.loading import load_champion, load_panel, verify
 from smartblood.registry.manifest import read_manifest
 from smartblood.registry.scorer import Calibration
 from smartblood.registry.writing import write
 from smartblood.settings import MODELS_DIR
-from smartblood.training import examples as examples_module
-from smartblood.training.examples import BROKEN, KEPT, NEVER, NOT_KNOWN, examples_of
+from smartblood.training import alerts as alerts_module
+from smartblood.training.alerts import examples_of
 from smartblood.training.fitting import fit_beta, fit_calibration, fit_isotonic
 from smartblood.training.judging import auc, brier, calibration_error, log_loss, ndcg, with_interval
 from smartblood.training.panel import train
 from smartblood.training.recipes import PARAMETERS
+from smartblood.training.replaying import items_of, of_world
 from smartblood.training.views import availability_view, chances_view, match_view, reliability_view, waiting_view
 from tests.fading import panel_of
 from tests.unit.matching.world import PlainScorer
-
-DAY_US = 86_400_000_000
-END = 1_764_000_000_000_000
-LATITUDE, LONGITUDE = 9.98, 76.29
-SMALL = World(
-    n_donors=700, history_days=330, alerts_per_donor_year=14.0, keen_share=0.8
-)  # whoever says yes teaches most
+from tests.unit.training.world import DAY_US, END, LATITUDE, LONGITUDE, SMALL, event, gave, profile, request, responded
 
 
 @pytest.fixture(scope="module")
@@ -41,67 +37,7 @@ def cells():
 
 @pytest.fixture(scope="module")
 def small():
-    return train(SMALL, 3, END, "1.0.0")
-
-
-def event(topic, number, at, **fields):
-    key = "request_id" if topic == "blood-request-created" else "donor_id"
-    head = {"event_id": f"00000000-0000-8000-8000-{number:012d}", "occurred_at": at}
-    return Published(topic, str(fields[key]), {**head, **fields}, at // 1000)
-
-
-def profile(cell, **changes):
-    return {
-        "donor_id": 1,
-        "blood_group": "O_POS",
-        "sex": "MALE",
-        "born_on": 9_000,
-        "weight_kg": 70.0,
-        "district": "Ernakulam",
-        "h3_cell": cell,
-        "joined_at": END - 400 * DAY_US,
-        "contactable": True,
-        "apheresis_willing": False,
-        "away_until": None,
-        "total_donations": 1,
-        "last_whole_blood_at": END - 300 * DAY_US,
-        "last_apheresis_at": None,
-        "red_cells_returned": True,
-        "recent_apheresis": [],
-        "deferrals": [],
-        **changes,
-    }
-
-
-def request(**changes):
-    return {
-        "request_id": 5,
-        "hospital_id": 1,
-        "blood_group": "O_POS",
-        "component": "RED_CELLS",
-        "units_required": 1,
-        "urgency": "MEDIUM",
-        "required_by": END + DAY_US,
-        "request_type": "DIRECTED",
-        "district": "Ernakulam",
-        "latitude": LATITUDE,
-        "longitude": LONGITUDE,
-        "patient_sex": "MALE",
-        "patient_age": 40,
-        "patient_anti_d": False,
-        "clinician_sign_off": False,
-        "top_k": None,
-        **changes,
-    }
-
-
-def responded(number, at, response, request_id):
-    return event("donor-responded", number, at, donor_id=1, request_id=request_id, wave=1, response=response)
-
-
-def gave(number, at, request_id=None, outcome="COMPLETED"):
-    fields = {"outcome": outcome, "component": "WHOLE_BLOOD", "red_cells_returned": True, "deferral": None}
-    return event("donation-recorded", number, at, donor_id=1, request_id=request_id, **fields)
+    return train(of_world(SMALL, 3, END), 3, "1.0.0")
 
 
 RATES = (
@@ -283,13 +219,13 @@ def test_a_donor_who_never_gave_has_no_days(cells):
 
 
 def test_what_is_hidden_is_not_even_named_where_features_are_made():
-    source = inspect.getsource(examples_module)
+    source = inspect.getsource(alerts_module)
     names = {field.name for field in dataclasses.fields(Hidden)} | {"hidden", "asks", "people", "diary", "probability"}
     assert not [name for name in names if f".{name}" in source]
 
 
 def test_training_twice_gives_the_same_bytes(small, tmp_path):
-    again = train(SMALL, 3, END, "1.0.0")
+    again = train(of_world(SMALL, 3, END), 3, "1.0.0")
     assert list(again) == list(small)
     assert sorted(again) == sorted(FEATURES)
     for name, one in again.items():
@@ -309,8 +245,8 @@ def test_each_version_says_how_what_it_saw_was_spread(small):
 
 
 def test_one_model_trained_by_itself_is_the_same(small):
-    assert train(SMALL, 3, END, "1.0.0", names=[RELIABILITY]) == {RELIABILITY: small[RELIABILITY]}
-    assert train(SMALL, 3, END, "1.0.0", names=[MATCH]) == {MATCH: small[MATCH]}
+    assert train(of_world(SMALL, 3, END), 3, "1.0.0", names=[RELIABILITY]) == {RELIABILITY: small[RELIABILITY]}
+    assert train(of_world(SMALL, 3, END), 3, "1.0.0", names=[MATCH]) == {MATCH: small[MATCH]}
 
 
 @pytest.mark.parametrize("name", [MATCH, AVAILABILITY, RELIABILITY])
@@ -331,7 +267,7 @@ def test_what_speaks_for_a_donor_is_never_to_their_harm(small, tmp_path, name):
 
 def test_a_world_too_small_to_learn_from_is_said():
     with pytest.raises(ValueError, match="too few to learn from"):
-        train(World(n_donors=50, history_days=100), 1, END, "1.0.0")
+        train(of_world(World(n_donors=50, history_days=100), 1, END), 1, "1.0.0")
 
 
 def test_calibration_undoes_what_was_done_to_a_logit():
@@ -403,7 +339,7 @@ def test_the_match_says_whom_it_has_heard():
 
 def test_the_released_models_rank_in_a_world_that_they_have_not_seen():
     history = simulate(World(n_donors=800, history_days=400, alerts_per_donor_year=8.0), 99, END)
-    fresh = examples_of(history.events(with_requests=True))
+    fresh = examples_of(items_of(history))
     fresh = fresh.take(fresh.at > history.start + 200 * DAY_US)
     panel = load_panel(MODELS_DIR)
     scores = panel.match.predict(match_view(fresh, panel.availability, panel.reliability).rows)
