@@ -26,7 +26,7 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not soak" -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: install
 	$(BIN)/pytest -s -q -o python_files='bench_*.py' tests/bench
