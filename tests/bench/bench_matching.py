@@ -17,6 +17,7 @@ from consumers.matching import Matching
 from consumers.matching.asking import Asked, statement_of
 from consumers.matching.matcher import Matcher
 from consumers.topology import Batch, Input
+from features.decay import HalfLives
 from features.ranking import ExploringRules
 from features.reach import ReachRules
 from schemas.codec import Codec
@@ -83,7 +84,8 @@ def test_what_the_cut_costs(matching, panel):
     lists = []
     for n_scored_min in (256, 10**9):
         rules = ReachRules(n_scored_min=n_scored_min)
-        matcher = Matcher(matching.index, reach=rules, exploring=ExploringRules(), timer=time.perf_counter)
+        rest = {"exploring": ExploringRules(), "half_lives": HalfLives(), "timer": time.perf_counter}
+        matcher = Matcher(matching.index, reach=rules, **rest)
         offers = matcher.match(asked, [panel] * len(asked)).offers
         start = offers.start
         lists.append([(offers.row[a:b], offers.score[a:b]) for a, b in itertools.pairwise(start)])
