@@ -144,6 +144,12 @@ SEEN_IDS_DROPPED = Counter(
     ["processor"],
 )
 
+FACTS_DROPPED = Counter(
+    "smartblood_facts_dropped",
+    "Requests and outcomes of donations summed up before their time since a donor had more than are kept one by one.",
+    ["processor", "what"],
+)
+
 # How good models were lately, by what came of whom they spoke of. What is told no more is NaN.
 
 

@@ -43,7 +43,7 @@ def donor_state(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.client import Cluster  # noqa: PLC0415
     from smartblood.kafka.loop import Loop  # noqa: PLC0415
     from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
-    from smartblood.metrics import SEEN_IDS_DROPPED  # noqa: PLC0415
+    from smartblood.metrics import FACTS_DROPPED, SEEN_IDS_DROPPED  # noqa: PLC0415
 
     processor = DonorState(
         codec_of(settings, patience_s=LOOP_PATIENCE_S), late_days=settings.late_days, half_lives=half_lives(settings)
@@ -52,6 +52,8 @@ def donor_state(settings: Settings, slot: str) -> Worker:
 
     def look() -> None:
         SEEN_IDS_DROPPED.labels("donor-state").inc(dropped.since(processor.counts, "event_ids_dropped"))
+        for what in ("requests", "outcomes"):
+            FACTS_DROPPED.labels("donor-state", what).inc(dropped.since(processor.counts, f"{what}_dropped"))
 
     return Watched(Loop(processor, Cluster.of(settings), slot), look)
 

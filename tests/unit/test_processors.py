@@ -12,7 +12,7 @@ import pytest
 from consumers.donor_state import DonorState
 from consumers.driver import Driver
 from features.reach import ReachRules
-from smartblood import processors
+from smartblood import metrics, processors
 from smartblood.errors import Fatal
 from smartblood.performance.judgement import Limits
 from smartblood.registry.manifest import FILE, Manifest
@@ -65,6 +65,22 @@ def test_how_late_an_event_counts_in_rates_is_a_setting(late_days, n_alerts):
         driver.send(one.topic, str(DONOR), one.event)
     driver.run()
     assert driver.events("donor-states")[-1]["n_alerts"] == n_alerts
+
+
+def test_what_a_donor_has_too_much_of_is_counted():
+    watched = processors.donor_state(load(kafka_bootstrap_servers="127.0.0.1:9"), "a")
+
+    def counted():
+        watched.look()
+        return [metrics.FACTS_DROPPED.labels("donor-state", what)._value.get() for what in ("requests", "outcomes")]
+
+    before = counted()
+    driver = Driver([watched.worker._processor])
+    for n in range(1_003):
+        for one in (response(START + n, 2 * n, "ACCEPTED", request_id=n + 1), donation(START + n, 2 * n + 1)):
+            driver.send(one.topic, str(DONOR), one.event)
+    driver.run(batch_size=1_000)
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 3]
 
 
 def test_how_fast_what_a_donor_did_fades_is_a_setting(monkeypatch):
