@@ -11,7 +11,7 @@ from features.recalibration import shifted, shifts_of
 from features.response_time import BOUNDS_MINUTES
 from features.scoring import Scorer
 from features.vectors import availability_rows, match_rows, reliability_rows, response_time_rows
-from smartblood.training.examples import DISTRICT_CODE, NEVER, Examples
+from smartblood.training.examples import BROKEN, DISTRICT_CODE, KEPT, NEVER, Examples
 
 SCORE_DECIMALS = 6
 MINUTE_US = 60_000_000
@@ -77,6 +77,12 @@ def match_view(examples: Examples, availability: Scorer, reliability: Scorer) ->
         units=examples.units,
     )
     return Views(rows, says_yes, keeps_it)
+
+
+def known_promises(examples: Examples) -> tuple[Examples, Flags]:
+    """Return the alerts that led to a promise whose end is known, and whether it was kept."""
+    of = examples.take((examples.kept == KEPT) | (examples.kept == BROKEN))
+    return of, of.kept == KEPT
 
 
 def waiting_view(examples: Examples) -> Waiting:
