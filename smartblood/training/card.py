@@ -28,6 +28,7 @@ SAYS = {
 }
 
 BY_DISTRICT = {
+    "left_out": "Leaving one district out: fitted without its requests and donors, judged on its later alerts.",
     "by_district": "By the district of the request: what shifted it, and observed ÷ expected of later outcomes.",
 }
 """Figures of each district: the metric's name, and what to say of the table."""
@@ -108,6 +109,7 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "Own record is the donor's own rate with its prior.",
         "",
         *figures_of(entry.metrics),
+        *districts_of(entry.metrics),
         "",
         f"Calibration: {_text(entry.metrics['calibration'])}.",
         "",

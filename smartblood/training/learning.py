@@ -71,7 +71,7 @@ def learn(name: str, version: str, lesson: Lesson, *, seed: int) -> Learned:
     )
     trees = fit_trees(lesson.rows, lesson.label, features, parameters=parameters, seed=seed, start=first)
     raw = read_trees(trees, features).raw_scores(lesson.later_rows)
-    calibration, losses = fit_calibration(raw if later is None else raw + later, lesson.later_label, seed)
+    calibration, losses = fit_calibration(raw if later is None else raw + later, lesson.later_label)
     content = content_of(name, version, trees, calibration, start)
     told = {"kind": calibration["kind"], "log_loss": {kind: round(loss, 6) for kind, loss in losses.items()}}
     return Learned(

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.districts import DISTRICTS
-from features.outcomes import BROKEN, KEPT
 from features.recalibration import shifted, shifts_of
 from features.vectors import AVAILABILITY, MATCH, RELIABILITY
 from smartblood.readable import instant_text
@@ -24,11 +23,11 @@ from smartblood.registry.writing import artefact_bytes, entry_of
 from smartblood.training.card import recalibrated_card_of
 from smartblood.training.examples import DISTRICT_CODE, Examples
 from smartblood.training.judging import log_loss, with_interval
-from smartblood.training.panel import LABELS_MIN, first_asked_at
 from smartblood.training.replaying import Replayed
 from smartblood.training.shifting import Shifts, shifts_by_district
+from smartblood.training.teaching import LABELS_MIN, first_asked_at
 from smartblood.training.verdicts import probabilities_of
-from smartblood.training.views import availability_view, match_view, reliability_view, waiting_view
+from smartblood.training.views import availability_view, known_promises, match_view, reliability_view, waiting_view
 
 FIT_SHARE = 0.7
 """Of the alerts, by time, between requests: the earlier ones shift, the later ones judge."""
@@ -138,8 +137,8 @@ def _outcomes(scorer: TreeScorer, heard: Mapping[str, TreeScorer], examples: Exa
     if scorer.name == AVAILABILITY:
         return _Outcomes(scorer.predict(availability_view(examples)), examples.accepted, examples)
     if scorer.name == RELIABILITY:
-        known = examples.take((examples.kept == KEPT) | (examples.kept == BROKEN))
-        return _Outcomes(scorer.predict(reliability_view(known)), known.kept == KEPT, known)
+        known, kept = known_promises(examples)
+        return _Outcomes(scorer.predict(reliability_view(known)), kept, known)
     waiting = waiting_view(examples)
     return _Outcomes(scorer.predict(waiting.rows), waiting.answered, examples.take(waiting.example))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from features.vectors import FEATURES
 from smartblood.registry.manifest import Entry, Manifest
-from smartblood.training.card import SAYS, figures_of
+from smartblood.training.card import SAYS, districts_of, figures_of
 
 BINS = ("observed_to_expected", "expected")
 """Lists in a model's metrics, one entry a bin, lowest first."""
@@ -58,6 +58,7 @@ def _section(entry: Entry) -> list[str]:
         "",
         *figures_of(metrics),
         *_bins(entry.metrics),
+        *districts_of(entry.metrics),
     ]
 
 

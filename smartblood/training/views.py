@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.outcomes import NEVER
+from features.outcomes import BROKEN, KEPT, NEVER
 from features.recalibration import shifted, shifts_of
 from features.response_time import BOUNDS_MINUTES
 from features.scoring import Scorer
@@ -78,6 +78,12 @@ def match_view(examples: Examples, availability: Scorer, reliability: Scorer) ->
         units=examples.units,
     )
     return Views(rows, says_yes, keeps_it)
+
+
+def known_promises(examples: Examples) -> tuple[Examples, Flags]:
+    """Return the alerts that led to a promise whose end is known, and whether it was kept."""
+    of = examples.take((examples.kept == KEPT) | (examples.kept == BROKEN))
+    return of, of.kept == KEPT
 
 
 def waiting_view(examples: Examples) -> Waiting:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from features.districts import DISTRICTS
 from producers.simulator import World
 from producers.simulator.shifted import SHIFTED
 from smartblood import cli
-from smartblood.registry.loading import load_champion
+from smartblood.registry.loading import load_champion, load_content
+from smartblood.registry.writing import artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 from smartblood.training import elsewhere
 from smartblood.training.judging import observed_to_expected
@@ -81,6 +84,27 @@ def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, caps
     assert "\navailability: " in said
     assert {"gain_over_nearest_first", "gain_over_predecessor_lower", "gave_per_alert", "brier", "ece"} <= flat.keys()
     assert all(isinstance(value, int | float) for value in flat.values())
+
+
+def test_another_version_than_the_default_is_judged_where_it_is_named(tmp_path, capsys):
+    folder = shutil.copytree(MODELS_DIR, tmp_path / "models")
+    entry, content = load_content(folder, "donor_seeker_match", None)
+    districts = {district.name: 2.0 for district in DISTRICTS}
+    artefact = artefact_bytes({**content, "version": "9.0.0", "districts": districts})
+    made = entry_of(entry.name, "9.0.0", artefact, training_data={}, metrics={})
+    write(folder, made, artefact, "")
+    found = {}
+    for use in ([], ["--use", "donor_seeker_match=9.0.0"]):
+        out = tmp_path / "world.json"
+        flags = [*SMALL, "--keen-share", "0.5", "--models-dir", str(folder), "--out", str(out)]
+        assert cli.exit_code(["evaluate", "world", *flags, *use]) == 0
+        assert f"donor_seeker_match {'9.0.0' if use else entry.version}" in capsys.readouterr().out
+        found[bool(use)] = json.loads(out.read_text("utf-8"))
+    assert found[True]["observed_to_expected_10"] < found[False]["observed_to_expected_10"] / 2
+    assert found[True]["gave_per_alert"] == found[False]["gave_per_alert"]  # the order stays
+    assert cli.exit_code(["evaluate", "world", "--use", "donor_seeker_match"]) == 2
+    assert cli.exit_code(["evaluate", "world", "--use", "demand=1.0.0"]) == 2
+    assert cli.exit_code(["evaluate", "world", "--use", "donor_seeker_match=7.7.7"]) == 3
 
 
 def test_every_parameter_of_the_world_is_a_flag_that_makes_the_world(monkeypatch):

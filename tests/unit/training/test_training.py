@@ -278,7 +278,7 @@ def test_calibration_undoes_what_was_done_to_a_logit():
     for fit in (fit_beta, fit_isotonic):
         probability = Calibration(fit(bent[:20_000], gave_it[:20_000])).probabilities(bent[20_000:])
         assert calibration_error(gave_it[20_000:], probability) < 0.01
-    _, losses = fit_calibration(bent, gave_it, 0)
+    _, losses = fit_calibration(bent, gave_it)
     assert max(losses.values()) < log_loss(gave_it, 1 / (1 + np.exp(-bent)))
 
 
