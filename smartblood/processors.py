@@ -135,6 +135,7 @@ def recording(settings: Settings, slot: str) -> Worker:
         judging(settings),
         settings.performance_each_s,
         lambda: recorder.ready and not recorder.is_behind,
+        lambda: recorder.n_recorded,
         logger(processor="recording", slot=slot),
     )
     return Accompanied(recorder, watch.run)

@@ -67,15 +67,19 @@ class PerformanceWatch:
         How often it looks, and how far stream time must have come at least, unless it has come to rest.
     may_judge : callable
         Whether what is recorded is up to date: after a rebuild, outcomes may be far behind the matches.
+    n_recorded : callable
+        How many records its worker has recorded: of one instant's outcomes some may come after it was judged.
     log : logger
     """
 
     judging: Judging
     each_s: float
     may_judge: Callable[[], bool]
+    n_recorded: Callable[[], int]
     log: FilteringBoundLogger
     _shown: Shown = field(default_factory=Shown)
-    _seen: int | None = None
+    _seen: tuple[int | None, int] = (None, 0)
+    _judged_with: int = 0
 
     def run(self, done: threading.Event) -> None:
         """Look until ``done`` is set."""
@@ -93,7 +97,9 @@ class PerformanceWatch:
     def look(self) -> None:
         """Judge where it is due, and show the last judgement."""
         if self.may_judge() and self._is_due():
+            n_recorded = self.n_recorded()
             judgement = self.judging.now()
+            self._judged_with = n_recorded
             if judgement is not None:
                 rows = performance_rows(judgement), drift_rows(judgement)
                 self.judging.judgements.write(judgement.as_of, *rows)
@@ -107,10 +113,13 @@ class PerformanceWatch:
 
     def _is_due(self) -> bool:
         as_of, judged = self.judging.judgements.as_of(), self.judging.judgements.judged_as_of()
-        rests, self._seen = as_of == self._seen, as_of
-        if as_of is None or (judged is not None and as_of <= judged):
-            return False
-        return judged is None or rests or as_of - judged >= self.each_s * SECOND_US
+        now = as_of, self.n_recorded()
+        rests, self._seen = now == self._seen, now
+        if as_of is None or judged is None or as_of < judged:
+            return judged is None and as_of is not None
+        if as_of == judged:
+            return rests and self.n_recorded() != self._judged_with
+        return rests or as_of - judged >= self.each_s * SECOND_US
 
 
 def _named(key: tuple[str, ...]) -> dict[str, str]:

@@ -116,6 +116,7 @@ class Recorder:
         self._topic_ids: dict[str, str | None] | None = None
         self._rows_max = ROWS_MAX
         self._is_tried_again = False
+        self.n_recorded = 0
         self.ready = False
 
     def run(self, stop: threading.Event) -> None:
@@ -238,6 +239,7 @@ class Recorder:
         stages.done("commit")
         metrics.TRANSACTIONS.labels(TOPOLOGY.name, "committed").inc()
         self._failures = failures
+        self.n_recorded += len(items)
         self._source.acknowledge(offsets)
         self._probe("acknowledged")
         self._gauges.committed(items, (), offsets, stages)

@@ -8,6 +8,7 @@ release again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,6 +125,7 @@ def recalibrate(
         "dispersion": shifts.dispersion,
     }
     made = entry_of(entry.name, version, artefact, training_data=told, metrics=metrics)
+    made = replace(made, reference=entry.reference)  # drift is from what the trees were judged on, not from what moved
     card = recalibrated_card_of(made, len(artefact))
     return Recalibrated(artefact, made, card, log_loss(later.label, after) < log_loss(later.label, before))
 

@@ -23,6 +23,7 @@ def lists_of(monkeypatch, history, inflated=1.0):
                 "occurred_at": END + request_id * 3_600_000_000,
                 "request_id": request_id,
                 "blood_group": "O_POS",
+                "district": "Ernakulam",
                 "urgency": "HIGH",
                 "required_by": END + (request_id + 12) * 3_600_000_000,
                 "units_required": 1 + request_id % 3,

@@ -358,9 +358,9 @@ def test_scores_that_come_true_half_as_often_alarm_and_true_ones_do_not(sink, ju
     assert of(judged(judgements, limits=Limits(requests_min=121)), AVAILABILITY, "champion").alarm is None
 
 
-def watch(judgements, references=None, *, limits=LIMITS, each_s=1.0, may_judge=lambda: True):
+def watch(judgements, references=None, *, limits=LIMITS, each_s=1.0, may_judge=lambda: True, n_recorded=lambda: 0):
     judging = Judging(judgements, lambda: references or {}, limits, 28, 10_000)
-    return PerformanceWatch(judging, each_s, may_judge, logger(processor="recording"))
+    return PerformanceWatch(judging, each_s, may_judge, n_recorded, logger(processor="recording"))
 
 
 TABLE = "SELECT model_name, version, role, outcome, n_alerts, n_yes, auc, alarm, as_of::text FROM model_performance"
@@ -391,6 +391,29 @@ def test_the_watch_writes_the_table_and_shows_it_and_a_second_worker_shows_the_s
     watch(judgements, may_judge=lambda: False).look()
     assert value(metrics.MODEL_AUC, *key, "accepted") == pytest.approx(roc_auc_score(label, score))
     assert ask(TABLE + " ORDER BY 1, 2, 3, 4") == rows
+
+
+def test_outcomes_that_come_when_stream_time_rests_are_judged_too(sink, judgements, ask):
+    told = history(rows_of(30))
+    n_recorded = 0
+    one = watch(judgements, n_recorded=lambda: n_recorded)
+    put(sink, *told[-2:])  # of others: they bring stream time to its end
+    waves = [each for each in told if each[0] in {"matches", "model-released"}]
+    late = [each for each in told[:-2] if each[0] not in {"matches", "model-released"}]
+    put(sink, *waves, *late[: len(late) // 2])
+    n_recorded += 1
+    one.look()
+    as_of = judgements.as_of()
+    before = ask(TABLE + " ORDER BY 1, 2, 3, 4")
+    put(sink, *late[len(late) // 2 :])
+    n_recorded += 1
+    one.look()
+    assert ask(TABLE + " ORDER BY 1, 2, 3, 4") == before  # more may be on the way
+    one.look()
+    after = ask(TABLE + " ORDER BY 1, 2, 3, 4")
+    assert judgements.as_of() == as_of
+    assert sum(row["n_alerts"] for row in after) > sum(row["n_alerts"] for row in before)
+    assert max(row["n_alerts"] for row in after if row["model_name"] == AVAILABILITY) == 240
 
 
 def test_what_is_told_no_more_is_no_number_and_its_alarm_is_over(sink, judgements):

@@ -96,6 +96,7 @@ def test_the_same_outcomes_twice_give_the_same_bytes_and_the_card_says_what_was_
     data = made.entry.training_data
     assert data["recalibrates"] == {"version": base.entry.version, "sha256": base.entry.sha256}
     assert data["hears"] == base.entry.training_data["hears"]
+    assert made.entry.reference == base.entry.reference != {}
     assert len(data["asked"]) == 2
     assert f"| {OTHER} | " in made.card
     assert base.entry.sha256 in made.card
