@@ -115,17 +115,8 @@ class Judgements:
         self._engine = engine_of(url)
 
     def require_up_to_date(self) -> None:
-        """Refuse to work where a migration is pending.
-
-        Raises
-        ------
-        Fatal
-            If one is.
-        Retryable
-            If Postgres doesn't answer.
-        """
-        with translated("the migrations"), self._engine.connect() as connection:
-            require_up_to_date(connection)
+        """Refuse to work where a migration is pending; raises as ``schema.require_up_to_date`` does."""
+        require_up_to_date(self._engine)
 
     def as_of(self) -> int | None:
         """Return until when outcomes are known, stream time; None where nothing came of anything yet."""

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 from smartblood.errors import Fatal
 from smartblood.storage.engine import RefusedByDatabase, engine_of, translated
@@ -63,15 +63,18 @@ def check(url: str) -> list[str]:
         engine.dispose()
 
 
-def require_up_to_date(connection: Connection) -> None:
+def require_up_to_date(engine: Engine) -> None:
     """Refuse to work on tables that this release doesn't know.
 
     Raises
     ------
     Fatal
         If a migration is pending, or the database is ahead of this release.
+    Retryable
+        If Postgres doesn't answer.
     """
-    pending = pending_migrations(connection)
+    with translated("the migrations"), engine.connect() as connection:
+        pending = pending_migrations(connection)
     if pending:
         raise Fatal(pending[0])
 

@@ -81,17 +81,8 @@ class Sink:
         self._probe = probe
 
     def require_up_to_date(self) -> None:
-        """Refuse to work where a migration is pending.
-
-        Raises
-        ------
-        Fatal
-            If one is.
-        Retryable
-            If Postgres doesn't answer.
-        """
-        with translated("the migrations"), self._engine.connect() as connection:
-            require_up_to_date(connection)
+        """Refuse to work where a migration is pending; raises as ``schema.require_up_to_date`` does."""
+        require_up_to_date(self._engine)
 
     def show_models(self) -> None:
         """Show the champion of each model as of what is recorded: the default where nothing was released.

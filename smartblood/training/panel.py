@@ -15,7 +15,7 @@ from smartblood.training.learning import Trained
 from smartblood.training.leaving_out import leave_out
 from smartblood.training.references import reference
 from smartblood.training.replaying import Replayed
-from smartblood.training.teaching import HEARD, Parts, Taught, split, teach
+from smartblood.training.teaching import HEARD, Parts, Taught, TooFewError, split, teach
 from smartblood.training.verdicts import of_availability, of_match, of_reliability, of_response_time
 
 
@@ -45,7 +45,13 @@ def train(
     """
     wanted = [name for name in FEATURES if not names or name in names]
     parts = split(replayed)
-    taught = teach(parts, wanted, version, seed, on_step)
+    try:
+        taught = teach(parts, wanted, version, seed, on_step)
+    except TooFewError as error:
+        left_out = [f"{n:,} {why}" for why, n in replayed.origin.get("left_out", {}).items()]
+        raise TooFewError(
+            "; ".join([str(error), *(["left out: " + ", ".join(left_out)] if left_out else [])])
+        ) from error
     metrics: dict[str, dict[str, Any]] = {}
     for name in wanted:
         on_step(f"judging {name} on {parts.test.at.size:,} later alerts")

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from smartblood.storage import upgrade
+from smartblood.storage.performance import Judgements
 from smartblood.storage.sink import Sink
 from tests.integration.recording.sink_world import empty
 
@@ -33,3 +34,10 @@ def ask(engine):
             return [dict(row) for row in connection.execute(text(statement)).mappings()]
 
     return run
+
+
+@pytest.fixture
+def judgements(sink, postgres):  # noqa: ARG001 - it is emptied
+    made = Judgements(postgres.url_of("sink"))
+    yield made
+    made.close()

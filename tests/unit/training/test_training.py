@@ -7,6 +7,7 @@ import h3.api.basic_int as h3
 import numpy as np
 import pytest
 
+from features.decay import HalfLives
 from features.drift import from_json
 from features.outcomes import BROKEN, KEPT, NEVER, NOT_KNOWN
 from features.vectors import AVAILABILITY, FEATURES, MATCH, RELIABILITY, RESPONSE_TIME
@@ -23,7 +24,7 @@ from smartblood.training.fitting import fit_beta, fit_calibration, fit_isotonic
 from smartblood.training.judging import auc, brier, calibration_error, log_loss, ndcg, with_interval
 from smartblood.training.panel import train
 from smartblood.training.recipes import PARAMETERS
-from smartblood.training.replaying import items_of, of_world
+from smartblood.training.replaying import Recording, items_of, of_recording, of_world
 from smartblood.training.views import availability_view, chances_view, match_view, reliability_view, waiting_view
 from tests.fading import panel_of
 from tests.unit.matching.world import PlainScorer
@@ -268,6 +269,14 @@ def test_what_speaks_for_a_donor_is_never_to_their_harm(small, tmp_path, name):
 def test_a_world_too_small_to_learn_from_is_said():
     with pytest.raises(ValueError, match="too few to learn from"):
         train(of_world(World(n_donors=50, history_days=100), 1, END), 1, "1.0.0")
+
+
+def test_why_alerts_teach_nothing_is_said_where_too_few_are_left():
+    history = simulate(World(n_donors=300, history_days=100, alerts_per_donor_year=6.0), 1, END)
+    items = [item for item in items_of(history) if item.record.topic != "blood-request-created"]
+    replayed = of_recording(Recording(items, dict, END), HalfLives(), 30)
+    with pytest.raises(ValueError, match=r"0 examples.*; left out: [\d,]+ of a request that isn't recorded$"):
+        train(replayed, 1, "1.0.0")
 
 
 def test_calibration_undoes_what_was_done_to_a_logit():
