@@ -132,3 +132,6 @@ class Processor(Protocol):
 
         Taking records in again does no harm.
         """
+
+    def settle(self) -> None:
+        """Put in order what was followed, now that it was taken in whole, so that no answer has to wait for it."""

@@ -156,6 +156,9 @@ class DonorState:
         """Return nothing: no topic is followed."""
         return [f"{record.topic}: not followed by {TOPOLOGY.name}" for record in records]
 
+    def settle(self) -> None:
+        """Do nothing: no topic is followed."""
+
     def _donor(self, partition: int, donor_id: int) -> Donor:
         """Return the donor as staged, else as remembered, else new; to be changed.
 

@@ -176,6 +176,10 @@ class Matching:
         self.alarms.extend(self.models.settle())
         return alarms
 
+    def settle(self) -> None:
+        """Sort the index by place and group: of a million donors that takes some 0.4 s."""
+        self.index.settle()
+
     def warm(self) -> None:
         """Compile what is compiled at first use, so that the first request doesn't wait for it.
 

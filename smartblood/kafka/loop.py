@@ -140,9 +140,11 @@ class Loop:
     def _turn(self, clients: Clients) -> None:
         """Do one turn: bring partitions further, take what is there, answer it."""
         self._stuck.beat()
-        if not clients.follower.begin():
-            self._gauges.note(clients.follower, None)
-            return
+        if not clients.follower.whole:
+            if not clients.follower.begin():
+                self._gauges.note(clients.follower, None)
+                return
+            self._processor.settle()
         self._subscribe(clients)
         if clients.transactions.in_doubt:
             clients.transactions.recover()

@@ -47,6 +47,9 @@ class Echo:
     def follow(self, records):
         return []
 
+    def settle(self):
+        pass
+
 
 @pytest.fixture
 def request_event():

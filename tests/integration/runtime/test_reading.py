@@ -222,24 +222,30 @@ def test_a_loop_that_follows_freezes_what_each_batch_saw(world: World, transacti
         type(topology)("matching", ("blood-request-created",), ("matches",), followed=("donor-states",))
     )
     world.make("blood-request-created", "matches")
+    transactions.begin()
+    transactions.produce(states(0, 10))
+    transactions.commit()
+    wait_until(lambda: nothing_open(world))
     stop = threading.Event()
     loop = Loop(following, world.cluster, "w0")
     thread = threading.Thread(target=loop.run, args=(stop,))
     thread.start()
     try:
         wait_until(lambda: loop.ready)
-        for number in range(30):
+        settled = list(following.n_followed_when_settled)
+        for number in range(1, 30):
             transactions.begin()
             transactions.produce(states(number * 10, 10))
             transactions.commit()
             wait_until(lambda: nothing_open(world))
             world.send("blood-request-created", "1", event={"n_committed": (number + 1) * 10})
             world.flush()
-        wait_until(lambda: len(seen) == 30)
+        wait_until(lambda: len(seen) == 29)
     finally:
         stop.set()
         thread.join(15)
     assert not thread.is_alive()
+    assert settled == [10] == following.n_followed_when_settled, "settled once, when all was there, before being ready"
     assert all(in_index >= committed for committed, in_index in seen), json.dumps(seen)
 
 

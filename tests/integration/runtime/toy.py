@@ -42,6 +42,7 @@ class Counting:
         self.memory: dict[int, dict[bytes, int]] = {}
         self.staged: dict[tuple[int, bytes], int] = {}
         self.followed: list[Record] = []
+        self.n_followed_when_settled: list[int] = []
 
     def read(self, record: Record) -> Event | None:
         if record.value is None:
@@ -93,6 +94,9 @@ class Counting:
     def follow(self, records: Sequence[Record]) -> list[str]:
         self.followed.extend(records)
         return []
+
+    def settle(self) -> None:
+        self.n_followed_when_settled.append(len(self.followed))
 
 
 def killer(die_at: str | None, after: int):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumers.matching import Matching
 from consumers.matching.following import DonorFollower
 from features.compatibility import preference_classes
 from features.eligibility import Procedure, eligible_span, facts_of, procedure_of
@@ -19,8 +20,10 @@ from features.rule_set import INDIA_2020
 from features.search import search
 from schemas.codec import Codec
 from schemas.records import Record
+from tests.fading import panel_of
 from tests.oracle import matches as oracle
 from tests.oracle import worlds
+from tests.unit.matching.world import PlainScorer
 
 CODEC = Codec()
 DAY_US = 86_400_000_000
@@ -225,6 +228,15 @@ def test_a_long_tail_is_merged_in_and_a_short_one_is_not():
     follow(index, states)
     index.settle()
     assert (index.n_tail, index.n_sorted) == (0, index.n_donors)
+
+
+def test_what_was_followed_is_sorted_before_anybody_asks():
+    _, states = generated(2, 1500)
+    matching = Matching(CODEC, panel_of(PlainScorer()))
+    follow(matching.index, states)
+    n_tail_before = matching.index.n_tail
+    matching.settle()
+    assert (n_tail_before > 0, matching.index.n_tail) == (True, 0)
 
 
 @settings(max_examples=60, deadline=None)
