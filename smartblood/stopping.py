@@ -9,8 +9,11 @@ from threading import Event
 from types import FrameType
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """Told to stop while something was waited for: leave at once."""
+class Stopped(BaseException):
+    """Told to stop while something was waited for: leave at once.
+
+    No ``Exception``: code that takes whatever a library raises for a fault of what it reads must not take this for one.
+    """
 
 
 class Stop(Event):
