@@ -6,12 +6,12 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.acceptance.outsider import Outsider
 from tests.acceptance.system import System, Worker
-from tests.acceptance.world import DAY, donation, now_us, ordinary, request, response
+from tests.acceptance.world import DAY, closing, donation, now_us, ordinary, rematch, request, response
 from tests.oracle import worlds
 
 PAST_SESSION_TIMEOUT_S = 8.0
@@ -38,7 +38,7 @@ class Load(threading.Thread):
         self._n_donors = n_donors
         self._wait_s = 1 / rate
         self._halt = threading.Event()
-        self._requests: list[dict] = []
+        self.requests: list[dict] = []
         self.n_sent = 0
         self.failure: Exception | None = None
 
@@ -77,13 +77,13 @@ class Load(threading.Thread):
             topic, event = self._of_donor(donor_id, now - int(rng.integers(0, 10)) * DAY)
             self._outsider.send(topic, donor_id, event, stray=stray)
             return
-        if luck < 0.9 or not self._requests:
-            event = request(rng, len(self._requests) + 1, at=now)
-            self._requests.append(event)
+        if luck < 0.9 or not self.requests:
+            event = request(rng, len(self.requests) + 1, at=now)
+            self.requests.append(event)
         elif luck < 0.95:
-            event = self._requests[int(rng.integers(0, len(self._requests)))]  # again
+            event = self.requests[int(rng.integers(0, len(self.requests)))]  # again
         else:
-            event = dict(self._requests[int(rng.integers(0, len(self._requests)))])
+            event = dict(self.requests[int(rng.integers(0, len(self.requests)))])
             event |= {"event_id": worlds.event_id(rng), "occurred_at": now, "units_required": int(rng.integers(3, 6))}
             event["required_by"] = now + DAY // 4
         self._outsider.send("blood-request-created", event["request_id"], event, stray=stray)
@@ -95,6 +95,55 @@ class Load(threading.Thread):
             return "donation-recorded", donation(rng, donor_id, at, outcome=outcome)
         said = str(worlds.pick(rng, ["NOTIFIED", "ACCEPTED", "DECLINED", "EXPIRED", "ARRIVED"]))
         return "donor-responded", response(rng, donor_id, at, int(rng.integers(1, 300)), said)
+
+
+class Afterwards(threading.Thread):
+    """Publishes one thing more of each request, after all else of it was taken in, so that their order is known.
+
+    It is closed, matched again or looked at; some strays, some twice.
+
+    Parameters
+    ----------
+    outsider : Outsider
+        Used by this thread alone.
+    seed : int
+    requests : sequence of dict
+    rate : float
+        Records a second.
+    """
+
+    def __init__(self, outsider: Outsider, seed: int, requests: Sequence[dict], rate: float) -> None:
+        super().__init__(name="afterwards", daemon=True)
+        self._outsider = outsider
+        self._rng = worlds.generator(75, seed)
+        self._requests = requests
+        self._wait_s = 1 / rate
+        self.failure: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            for event in self._requests:
+                self._publish_one(event)
+                time.sleep(self._wait_s)
+            self._outsider.flush()
+        except Exception as error:  # noqa: BLE001 - the test that joins it looks at it
+            self.failure = error
+
+    def stop(self) -> None:
+        self.join(timeout=150)
+        assert not self.is_alive(), "the broker took nothing more"
+        if self.failure is not None:
+            raise self.failure
+
+    def _publish_one(self, event: dict) -> None:
+        rng, request_id = self._rng, event["request_id"]
+        if rng.random() < 0.4:
+            outcome = str(worlds.pick(rng, ["FULFILLED", "CANCELLED", "EXPIRED"]))
+            topic, said = "blood-request-closed", closing(rng, request_id, now_us(), outcome)
+        else:
+            topic, said = "match-requested", rematch(rng, event, now_us(), recorded=bool(rng.random() < 0.6))
+        for _ in range(2 if rng.random() < 0.15 else 1):
+            self._outsider.send(topic, request_id, said, stray=bool(rng.random() < 0.15))
 
 
 @dataclass
