@@ -150,6 +150,33 @@ FACTS_DROPPED = Counter(
     ["processor", "what"],
 )
 
+# Scheduling; ``what`` is the name of a schedule, which whoever runs it has chosen.
+
+SCHEDULER_LEADS = Gauge(
+    "smartblood_scheduler_leads",
+    "1 where a worker of scheduling leads: one of all does.",
+    ["slot"],
+    multiprocess_mode="livemostrecent",
+)
+SCHEDULE_TRIGGERS = Counter("smartblood_schedule_triggers", "Slots of a schedule that were fired.", ["what"])
+SCHEDULE_SLOTS_PASSED = Counter(
+    "smartblood_schedule_slots_passed",
+    "Slots that were missed and passed over, by reason: policy, age (of these at most 1,000 at once are counted).",
+    ["what", "reason"],
+)
+SCHEDULE_LATE_SECONDS = Gauge(
+    "smartblood_schedule_late_seconds",
+    "How much later than its slot the last trigger of a schedule was fired.",
+    ["what"],
+    multiprocess_mode="livemostrecent",
+)
+SCHEDULE_NEXT_SLOT = Gauge(
+    "smartblood_schedule_next_slot_seconds",
+    "The next slot of a schedule, seconds since 1970, as whoever leads knows it; NaN of the others.",
+    ["what", "slot"],
+    multiprocess_mode="livemostrecent",
+)
+
 # How good models were lately, by what came of whom they spoke of. What is told no more is NaN.
 
 

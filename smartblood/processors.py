@@ -141,6 +141,18 @@ def recording(settings: Settings, slot: str) -> Worker:
     return Accompanied(recorder, watch.run)
 
 
+def scheduling(settings: Settings, slot: str) -> Worker:
+    """Return a worker that fires what is scheduled while it leads, and else stands by."""
+    from producers.scheduling.scheduler import Scheduler  # noqa: PLC0415 - see the module's docstring
+    from smartblood.kafka.client import Cluster  # noqa: PLC0415
+    from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
+    from smartblood.scheduling.file import schedules_in  # noqa: PLC0415
+    from smartblood.scheduling.worker import Scheduling  # noqa: PLC0415
+
+    scheduler = Scheduler(schedules_in(settings.schedules_file), codec_of(settings, patience_s=LOOP_PATIENCE_S))
+    return Scheduling(scheduler, Cluster.of(settings), slot)
+
+
 def judging(settings: Settings) -> Judging:
     """Return how models are judged by what is recorded."""
     from smartblood.performance.judgement import Limits  # noqa: PLC0415
@@ -219,6 +231,7 @@ MAKERS: dict[str, Callable[[Settings, str], Worker]] = {
     "donor-state": donor_state,
     "matching": matching,
     "recording": recording,
+    "scheduling": scheduling,
 }
 
 

@@ -50,6 +50,11 @@ class Child:
     n_restarts: int = 0
 
     @property
+    def processors(self) -> list[str]:
+        """The names of what it does."""
+        return self.name.split("+")
+
+    @property
     def label(self) -> str:
         """What logs and metrics call it."""
         return f"{self.name}/{self.slot}"
@@ -62,7 +67,7 @@ class Supervisor:
     Parameters
     ----------
     workers : sequence of (str, str)
-        Name of the processor and slot of each.
+        Name of the processor and slot of each; names joined by ``+`` share a process, and a slot.
     settings : Settings
         What the workers are to see, as environment variables.
     metrics_folder : Path
@@ -71,7 +76,7 @@ class Supervisor:
         Is told, in a line, what happened.
     command : sequence of str
         What a worker is started with; ``--last-words``, a file for the line that says why it can't work, ``--begin``, a
-        file whose being there lets it begin, and its name are added.
+        file whose being there lets it begin, and its names are added.
     """
 
     workers: Sequence[tuple[str, str]]
@@ -117,7 +122,9 @@ class Supervisor:
         ready = ready_workers(of_all_processes(self.metrics_folder)())
         late = ["starting"] if not self._children else []
         late += [
-            child.label for child in self._children if child.process is None or (child.name, child.slot) not in ready
+            child.label
+            for child in self._children
+            if child.process is None or any((name, child.slot) not in ready for name in child.processors)
         ]
         self.was_ready = self.was_ready or not late
         return late
@@ -164,7 +171,7 @@ class Supervisor:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
         self._last_words(child).unlink(missing_ok=True)
         files = ("--last-words", self._last_words(child), "--begin", self._begin_file)
-        argv: list[str | Path] = [*self.command, *files, child.name]
+        argv: list[str | Path] = [*self.command, *files, *child.processors]
         child.process = children.spawn(argv, env=environment)
         child.started_at_s = at_s
 

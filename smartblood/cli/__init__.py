@@ -34,6 +34,7 @@ COMMANDS = {
     "models": "smartblood.cli.models:models",
     "train": "smartblood.cli.train:train",
     "evaluate": "smartblood.cli.evaluate:evaluate",
+    "schedules": "smartblood.cli.schedules:schedules",
     "check": "smartblood.cli.check:check",
     "prepare": "smartblood.cli.prepare:prepare",
 }

@@ -53,6 +53,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     else:
         yield _looked("postgres", _local_postgres)
     yield from _artefacts(settings)
+    yield _looked("schedules", lambda: _schedules(settings))
 
 
 def _python() -> Finding:
@@ -125,6 +126,13 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("tables", "up to date")
     for difference in differences:
         yield Finding("tables", difference, well=False)
+
+
+def _schedules(settings: Settings) -> str:
+    from smartblood.scheduling.file import schedules_in  # noqa: PLC0415 - quick help
+
+    named = ", ".join(schedule.name for schedule in schedules_in(settings.schedules_file))
+    return f"{named or 'none'}{f' ({settings.schedules_file})' if settings.schedules_file else ''}"
 
 
 def _artefacts(settings: Settings) -> Iterator[Finding]:

@@ -33,10 +33,11 @@ FLAGS = {
     "performance_window_days": ("--window-days", "How far back from the latest outcome that is known."),
     "performance_alerts_max": ("--alerts-max", "How many alerts are looked at, at most: the latest."),
     "performance_requests_min": ("--requests-min", "On fewer requests nothing alarms."),
+    "schedules_file": ("--schedules-file", "TOML file that changes and adds schedules."),
 }
 
 CONNECTING = ("kafka_bootstrap_servers", "database_url", "schema_registry_url", "topic_prefix")
-SERVING = ("metrics_address", "slot", "log_format", "log_level", "models_dir", "models_map_sha256")
+SERVING = ("metrics_address", "slot", "log_format", "log_level", "models_dir", "models_map_sha256", "schedules_file")
 
 Command = Callable[..., Any]
 

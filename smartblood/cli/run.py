@@ -19,7 +19,7 @@ from smartblood.settings import Settings
 BROKER_WITHIN_S = 30.0
 """Where broker and processors are started together, the broker needs its time; later it is waited for without end."""
 
-NAMES = ("donor-state", "matching", "recording")
+NAMES = ("donor-state", "matching", "recording", "scheduling")
 
 
 @click.command()
@@ -34,7 +34,7 @@ NAMES = ("donor-state", "matching", "recording")
 )
 @with_settings(*CONNECTING, *SERVING)
 def run(names: tuple[str, ...], workers: int, settings: Settings) -> None:
-    """Run processors: donor-state, matching, recording.
+    """Run processors: donor-state, matching, recording, scheduling.
 
     One worker of one name runs in this process. More run as child processes, each with a slot of its own, and are
     started again when they die. SIGTERM stops cleanly within 10 s.
@@ -48,19 +48,21 @@ def run(names: tuple[str, ...], workers: int, settings: Settings) -> None:
 
 
 @click.command(hidden=True)
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("names", nargs=-1, required=True, type=click.Choice(NAMES), metavar="NAME...")
 @click.option("--last-words", type=click.Path(path_type=Path), help="File for the line that says why it can't work.")
 @click.option("--begin", type=click.Path(path_type=Path), help="File whose being there lets it begin.")
 @with_settings(*CONNECTING, *SERVING)
-def worker(name: str, last_words: Path | None, begin: Path | None, settings: Settings) -> None:
-    """Run one worker; its supervisor serves its metrics, and says why it can't work."""
+def worker(names: tuple[str, ...], last_words: Path | None, begin: Path | None, settings: Settings) -> None:
+    """Run one worker of each name in this process; its supervisor serves its metrics, and says why it can't work."""
     from smartblood.logs import configure  # noqa: PLC0415 - quick help
     from smartblood.processors import MAKERS  # noqa: PLC0415
     from smartblood.stopping import stop_event  # noqa: PLC0415
+    from smartblood.together import together  # noqa: PLC0415
 
     configure(settings.log_format, level=settings.log_level)
     try:
-        made = MAKERS[name](settings, settings.slot_of(1, 1))
+        slot = settings.slot_of(1, 1)
+        made = together({name: MAKERS[name](settings, slot) for name in names})
         while begin is not None and not begin.exists():
             time.sleep(0.02)
         # Until here there was nothing to be put in order, and SIGTERM ended the process on the spot.

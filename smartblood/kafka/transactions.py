@@ -131,11 +131,20 @@ class Transactions:
             if turn.doubt:
                 self._renew(turn)
 
-    def begin(self) -> None:
-        """Begin a transaction on the next producer, made anew where it is in doubt."""
+    def begin(self, *, renew: bool = True) -> None:
+        """Begin a transaction on the next producer, made anew where it is in doubt.
+
+        Raises
+        ------
+        TransactionFailed
+            If it is in doubt and mustn't be made anew here: what its next transaction says may be outdated by then.
+        """
         turn = self._turn = self._turns[(self._turns.index(self._turn) + 1) % len(self._turns)]
         if turn.producer is not None:
             turn.producer.poll(0)
+        if turn.doubt and not renew:
+            step, reason = "begin", f"how what came before ended is in doubt ({turn.doubt})"
+            raise TransactionFailed(step, Fault.RENEW, reason)
         if turn.doubt:
             self._renew(turn)
         self._call(turn, "begin", lambda producer, _: producer.begin_transaction())

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from smartblood.errors import Fatal
+from smartblood.probes import of_all_processes, ready_workers
 from smartblood.settings import load
 from smartblood.supervisor import FIRST_WAIT_S, Supervisor
 
@@ -44,6 +45,30 @@ def test_each_worker_has_a_slot_of_its_own_and_is_ready_when_it_says_so(tmp_path
         assert set(watched.unready()) <= {"matching/a", "matching/b", "donor-state/a"}
         until(lambda: not list(watched.unready()))
         assert watched.was_ready
+    finally:
+        watched.stop()
+
+
+def test_names_that_share_a_process_are_ready_together(tmp_path):
+    both = """
+import os, signal, sys, time
+from smartblood.metrics import READY
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+for name in sys.argv[-2:]:
+    READY.labels(name, os.environ["SMARTBLOOD_SLOT"]).set(1)
+    while name == "scheduling" and not os.path.exists(sys.argv[-3] + "-go"):
+        time.sleep(0.02)
+time.sleep(600)
+"""
+    watched = supervisor(tmp_path, both, [("scheduling+recording", "a")])
+    watched.start()
+    (child,) = watched._children
+    try:
+        until(lambda: ("scheduling", "a") in ready_workers(of_all_processes(watched.metrics_folder)()))
+        assert list(watched.unready()) == ["scheduling+recording/a"]
+        (tmp_path / "metrics" / "begin-go").touch()
+        until(lambda: not list(watched.unready()))
+        assert child.process.args[-2:] == ["scheduling", "recording"]
     finally:
         watched.stop()
 

@@ -1,0 +1,193 @@
+"""Which slots are due at an instant, by what is known to be settled: deterministic, whatever clocks do.
+
+A slot is fired only if it is later than the last one settled. So a clock that goes back fires nothing again, and one
+that leaps forward finds a row of slots due, like a scheduler that was away: the schedule's policy says which are fired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from producers.scheduling.schedules import CatchUp, Schedule
+from producers.scheduling.slots import latest_slot, next_slot, slots_between
+from producers.scheduling.triggers import STATES, state_of, topic_of, trigger_of
+from schemas.codec import Codec
+from schemas.errors import InvalidRecord
+from schemas.records import Output, Record
+
+ON_TIME_US = 300_000_000
+"""Five minutes: so much later a slot still counts as on time. The choice of another leader takes some seconds of it."""
+
+FIRED_AT_ONCE_MAX = 100
+"""Of one schedule, in one transaction; the others' turn comes in the next."""
+
+COUNTED_MAX = 1_000
+"""Slots that are too old are counted up to here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to become of the slots of one schedule that are due.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    fired : tuple of int
+        Slots to fire, in order.
+    settled_us : int
+        The last slot that is settled then.
+    n_passed, n_too_old : int
+        How many slots are passed over, by policy and by age; of the latter at most 1,000 are counted.
+    is_first : bool
+        Whether nothing was known of the schedule: it begins now, and what came before isn't looked at.
+    """
+
+    schedule: Schedule
+    fired: tuple[int, ...]
+    settled_us: int
+    n_passed: int = 0
+    n_too_old: int = 0
+    is_first: bool = False
+
+
+def decide(schedule: Schedule, last_us: int | None, at_us: int) -> Decision | None:
+    """Say what is to become of a schedule's slots at an instant; None where none is due.
+
+    Parameters
+    ----------
+    last_us : int or None
+        The last slot that is settled; None on the first start.
+    at_us : int
+        What the clock says.
+    """
+    if last_us is None:
+        before_us = latest_slot(schedule, at_us)
+        return Decision(schedule, (), at_us if before_us is None else before_us, is_first=True)
+    if at_us <= last_us:
+        return None
+    oldest_us = at_us - schedule.greatest_age_us
+    too_old = slots_between(schedule, last_us, oldest_us - 1) if last_us < oldest_us else iter(())
+    n_too_old = sum(1 for _ in islice(too_old, COUNTED_MAX))
+    due = slots_between(schedule, max(last_us, oldest_us - 1), at_us)
+    fired, n_passed = _chosen(schedule.catch_up, due, at_us)
+    if not fired and not n_passed and not n_too_old:
+        return None
+    settled_us = fired[-1] if fired else latest_slot(schedule, at_us)
+    return Decision(schedule, fired, last_us if settled_us is None else settled_us, n_passed, n_too_old)
+
+
+def _chosen(catch_up: CatchUp, due: Iterator[int], at_us: int) -> tuple[tuple[int, ...], int]:
+    """Return which of the slots that are due are fired, and how many are passed over."""
+    if catch_up is CatchUp.ALL:
+        return tuple(islice(due, FIRED_AT_ONCE_MAX)), 0
+    if catch_up is CatchUp.LATEST:
+        latest: tuple[int, ...] = ()
+        n_due = 0
+        for n_due, slot_us in enumerate(due, 1):  # noqa: B007 - how many there were
+            latest = (slot_us,)
+        return latest, max(0, n_due - 1)
+    missed: list[int] = []
+    fired: list[int] = []
+    for slot_us in due:
+        (fired if slot_us >= at_us - ON_TIME_US else missed).append(slot_us)
+    return tuple(fired), len(missed)
+
+
+class Scheduler:
+    """The schedules, the memory of each, and what is due.
+
+    Changes of memory are staged by ``due``; ``keep`` makes them the memory once what is due was committed, ``drop``
+    forgets them.
+
+    Parameters
+    ----------
+    schedules : sequence of Schedule
+    codec : Codec
+        Reads and writes events.
+    """
+
+    def __init__(self, schedules: Sequence[Schedule], codec: Codec) -> None:
+        self.schedules = tuple(schedules)
+        self._codec = codec
+        self._settled: dict[str, int] = {}
+        self._next: dict[str, int | None] = {}
+        self._staged: list[Decision] = []
+
+    def restore(self, records: Iterable[Record]) -> list[str]:
+        """Take records of ``schedule-states`` into the memory, in offset order; again does no harm.
+
+        A null forgets a schedule. Return one line for each that can't be read.
+        """
+        alarms = []
+        for record in records:
+            name = (record.key or b"").decode("utf-8", "replace")
+            self._next.pop(name, None)
+            if record.value is None:
+                self._settled.pop(name, None)
+                continue
+            try:
+                self._settled[name] = self._codec.decode(STATES, record.value)["slot_at"]
+            except InvalidRecord as error:
+                alarms.append(f"{record.topic}/{record.partition}/{record.offset}: {error.reason}")
+        return alarms
+
+    def forget(self) -> None:
+        """Throw the memory away."""
+        self._settled.clear()
+        self._next.clear()
+        self._staged.clear()
+
+    def due(self, at_us: int) -> list[Decision]:
+        """Return what is to become of the slots that are due at an instant, and stage it."""
+        waiting = [schedule for schedule in self.schedules if self._is_due(schedule, at_us)]
+        decided = (decide(schedule, self._settled.get(schedule.name), at_us) for schedule in waiting)
+        self._staged = [decision for decision in decided if decision is not None]
+        return list(self._staged)
+
+    def outputs(self, decisions: Iterable[Decision]) -> list[Output]:
+        """Return what is to be written in one transaction: triggers by their slots, and the memory of each schedule."""
+        decisions = list(decisions)
+        fired = sorted(
+            ((slot_us, one.schedule) for one in decisions for slot_us in one.fired),
+            key=lambda each: (each[0], each[1].name),
+        )
+        triggers = [
+            self._output(topic_of(schedule), schedule, trigger_of(schedule, slot_us)) for slot_us, schedule in fired
+        ]
+        states = [self._output(STATES, one.schedule, state_of(one.schedule, one.settled_us)) for one in decisions]
+        return triggers + states
+
+    def keep(self) -> None:
+        """Make what is staged the memory."""
+        for decision in self._staged:
+            self._settled[decision.schedule.name] = decision.settled_us
+            self._next.pop(decision.schedule.name, None)
+        self._staged.clear()
+
+    def drop(self) -> None:
+        """Forget what is staged."""
+        self._staged.clear()
+
+    def settled_us(self, name: str) -> int | None:
+        """Return the last slot of a schedule that is settled; None where nothing is known of it."""
+        return self._settled.get(name)
+
+    def next_us(self, schedule: Schedule) -> int | None:
+        """Return the first slot that isn't settled; None where nothing is known of the schedule, or none comes."""
+        last_us = self._settled.get(schedule.name)
+        if last_us is None:
+            return None
+        if schedule.name not in self._next:
+            self._next[schedule.name] = next_slot(schedule, last_us)
+        return self._next[schedule.name]
+
+    def _is_due(self, schedule: Schedule, at_us: int) -> bool:
+        if schedule.name not in self._settled:
+            return True
+        next_us = self.next_us(schedule)
+        return next_us is not None and next_us <= at_us
+
+    def _output(self, topic: str, schedule: Schedule, event: object) -> Output:
+        return Output(topic, schedule.name.encode(), self._codec.encode(topic, event))  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Performing what ``producers.scheduling`` decides: a clock, an election, transactions; and the same by hand."""
