@@ -35,6 +35,7 @@ COMMANDS = {
     "train": "smartblood.cli.train:train",
     "evaluate": "smartblood.cli.evaluate:evaluate",
     "schedules": "smartblood.cli.schedules:schedules",
+    "backtest": "smartblood.cli.backtest:backtest",
     "check": "smartblood.cli.check:check",
     "prepare": "smartblood.cli.prepare:prepare",
 }
