@@ -129,7 +129,8 @@ class StreamTimeRow(NamedTuple):
 class DonorRow(NamedTuple):
     """A registered donor as of one ``donor-states``, for ``donors``; no deferral items.
 
-    A span's ``_from`` and ``_until`` are null where there is no such instant.
+    A span's ``_from`` and ``_until`` are null where there is no such instant. ``promises_left`` and ``kept_left`` are
+    what is left, as of the event, of promises and of those that were kept: reliability is worked out from them later.
     """
 
     id: int
@@ -154,6 +155,9 @@ class DonorRow(NamedTuple):
     apheresis_until: int | None
     rule_set_version: str
     updated_at: int
+    promises_left: float
+    kept_left: float
+    reliability_at: int
 
 
 class DepartureRow(NamedTuple):

@@ -31,6 +31,7 @@ COMMANDS = {
     "decode": "smartblood.cli.decode:decode",
     "topics": "smartblood.cli.topics:topics",
     "db": "smartblood.cli.db:db",
+    "demand": "smartblood.cli.demand:demand",
     "models": "smartblood.cli.models:models",
     "train": "smartblood.cli.train:train",
     "evaluate": "smartblood.cli.evaluate:evaluate",

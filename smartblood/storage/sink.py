@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert
 from consumers.recording.folding import Folded
 from consumers.recording.rows import ErasureRow
 from smartblood.errors import Retryable
-from smartblood.storage import answers, artefacts, outcomes
+from smartblood.storage import answers, artefacts, demand, outcomes
 from smartblood.storage import statements as sql
 from smartblood.storage.artefacts import Artefacts, no_artefacts
 from smartblood.storage.bulk import Incoming, Offset
@@ -206,10 +206,15 @@ def _write_alone(connection: Connection, rows: Folded) -> None:
 
 
 def _write_requests(connection: Connection, rows: Folded) -> None:
+    touched = {row.id for row in rows.requests} | {row.request_id for row in rows.closings}
+    if not touched:
+        return
+    asked = sql.TOUCHED.arguments([(each,) for each in sorted(touched)])
+    before = demand.counted(connection, asked)
     _put(connection, sql.PUT_CLOSINGS, sql.CLOSINGS, rows.closings)
     _put(connection, sql.PUT_REQUESTS, sql.REQUESTS, rows.requests)
-    touched = {row.id for row in rows.requests} | {row.request_id for row in rows.closings}
-    _put(connection, sql.SETTLE_REQUESTS, sql.TOUCHED, ((each,) for each in sorted(touched)))
+    connection.execute(sql.SETTLE_REQUESTS, asked)
+    demand.add(connection, before, demand.counted(connection, asked))
 
 
 def _write_offers(connection: Connection, rows: Folded) -> None:
