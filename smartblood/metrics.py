@@ -150,6 +150,12 @@ FACTS_DROPPED = Counter(
     ["processor", "what"],
 )
 
+FORECASTS_GIVEN_UP = Counter(
+    "smartblood_forecasts_given_up",
+    "Triggers that have no forecast, since recording hadn't taken in what was there before them in time.",
+    ["processor"],
+)
+
 # How good models were lately, by what came of whom they spoke of. What is told no more is NaN.
 
 

@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     where a feature's population stability index is above ``performance_psi_max``, the whole 95 % interval of observed ÷
     expected is farther than ``performance_off_max`` from 1, or the expected calibration error is more than
     ``performance_ece_max`` above what chance gives.
+
+    ``forecast_wait_s`` is how long ``forecasting`` waits, once it has seen a trigger, for recording to take in what was
+    there before.
     """
 
     model_config = SettingsConfigDict(
@@ -155,6 +158,7 @@ class Settings(BaseSettings):
     performance_psi_max: float = Field(default=0.25, gt=0, le=100)
     performance_off_max: float = Field(default=0.3, gt=0, le=100)
     performance_ece_max: float = Field(default=0.05, gt=0, le=1)
+    forecast_wait_s: float = Field(default=3_600.0, ge=0, le=86_400)
 
     @field_validator("reach_ring_km_critical")
     @classmethod

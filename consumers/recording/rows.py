@@ -5,6 +5,7 @@ Instants are int microseconds since 1970 UTC, as events have them; what is JSON 
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import NamedTuple
 
 
@@ -191,6 +192,29 @@ class PredictionRow(NamedTuple):
     created_at: int
 
 
+class ForecastRow(NamedTuple):
+    """What is forecast of a district, group and local day, for ``demand_forecasts``; ``quantiles`` is JSON."""
+
+    district: str
+    blood_group: str
+    forecast_date: dt.date
+    predicted_demand: float
+    confidence_lower: float
+    confidence_upper: float
+    model_version: str | None
+    created_at: int
+    as_of: int
+    event_id: str
+    quantiles: str
+
+
+class MaintenanceRow(NamedTuple):
+    """A maintenance slot is due, for ``maintenance``."""
+
+    schedule: str
+    due_at: int
+
+
 class ReleaseRow(NamedTuple):
     """What one ``model-released`` says, for ``model_releases``; roles are lower-case."""
 
@@ -228,6 +252,8 @@ Row = (
     | DepartureRow
     | ErasureRow
     | PredictionRow
+    | ForecastRow
+    | MaintenanceRow
     | ReleaseRow
     | RefusedRow
 )

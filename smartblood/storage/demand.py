@@ -41,9 +41,9 @@ _LOCAL_DAY = cast(func.timezone(text("interval '5 hours 30 minutes'"), BLOOD_REQ
 """As ``features.local_time``, which knows of no other offset."""
 
 
-def in_order(rows: Any) -> list[Any]:  # noqa: ANN401 - a set of columns
-    """Return what rows of demand are written in the order of, so that two writers never wait for each other."""
-    return [collate(rows.district, "C"), collate(rows.blood_group, "C"), rows.day]
+def in_order(rows: Any, day: Any) -> list[Any]:  # noqa: ANN401 - a set of columns, and one of them
+    """Return what rows of a day are written in the order of, so that two writers never wait for each other."""
+    return [collate(rows.district, "C"), collate(rows.blood_group, "C"), day]
 
 
 _COUNTED = (
@@ -70,7 +70,7 @@ _CHANGES = Incoming(DEMAND_DAYS, (*_KEYS, *Counts._fields))
 def _add() -> Insert:
     names, rows, known = [*_KEYS, *Counts._fields], _CHANGES.rows.c, DEMAND_DAYS.c
     statement = insert(DEMAND_DAYS).from_select(
-        names, select(*(rows[name] for name in names)).order_by(*in_order(rows))
+        names, select(*(rows[name] for name in names)).order_by(*in_order(rows, rows.day))
     )
     added = {name: known[name] + statement.excluded[name] for name in Counts._fields}
     return statement.on_conflict_do_update(index_elements=list(_KEYS), set_=added)

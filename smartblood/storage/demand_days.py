@@ -6,14 +6,15 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import func, select, tuple_
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import Date, Integer, cast, func, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import Insert, aggregate_order_by, insert
 
+from features.demand import DAYS_MAX, Demand
 from smartblood.storage.bulk import Incoming
 from smartblood.storage.demand import in_order
 from smartblood.storage.engine import engine_of, translated
 from smartblood.storage.schema import require_up_to_date
-from smartblood.storage.tables import DEMAND_DAYS
+from smartblood.storage.tables import CONSUMER_OFFSETS, DEMAND_DAYS
 
 ROWS_AT_ONCE = 20_000
 Day = tuple[str, str, dt.date, int, int]
@@ -34,7 +35,9 @@ def _import() -> Insert:
     rows, known = _ROWS.rows.c, DEMAND_DAYS.c
     values = {each.name: each for each in rows}
     values |= {"imported_requested": rows.units_requested, "imported_fulfilled": rows.units_fulfilled}
-    statement = insert(DEMAND_DAYS).from_select(list(values), select(*values.values()).order_by(*in_order(rows)))
+    statement = insert(DEMAND_DAYS).from_select(
+        list(values), select(*values.values()).order_by(*in_order(rows, rows.day))
+    )
     new = statement.excluded
     changed = {
         f"units_{what}": known[f"units_{what}"] - func.coalesce(known[f"imported_{what}"], 0) + new[f"imported_{what}"]
@@ -61,6 +64,9 @@ _COUNTED_TOO = (
     )
     .where(DEMAND_DAYS.c.n_requests > 0)
 )
+
+EPOCH = dt.date(1970, 1, 1)
+_DAY_NUMBER = cast(DEMAND_DAYS.c.day - literal(EPOCH, Date()), Integer)
 
 
 class DemandDays:
@@ -113,3 +119,40 @@ class DemandDays:
                 n_done += len(some)
                 tell(n_done)
         return Imported(n_changed, n_counted_too)
+
+    def demand(self, before_day: int) -> list[Demand]:
+        """Return what is known of the last five years before a day, days since 1970, series by series.
+
+        Raises
+        ------
+        Retryable
+            If Postgres doesn't answer.
+        """
+        asked = (
+            select(
+                DEMAND_DAYS.c.district,
+                DEMAND_DAYS.c.blood_group,
+                func.array_agg(aggregate_order_by(_DAY_NUMBER, DEMAND_DAYS.c.day)),
+                func.array_agg(aggregate_order_by(DEMAND_DAYS.c.units_requested, DEMAND_DAYS.c.day)),
+            )
+            .where(
+                DEMAND_DAYS.c.day < EPOCH + dt.timedelta(before_day),
+                DEMAND_DAYS.c.day >= EPOCH + dt.timedelta(before_day - DAYS_MAX),
+            )
+            .group_by(DEMAND_DAYS.c.district, DEMAND_DAYS.c.blood_group)
+        )
+        with translated("the history of demand"), self._engine.connect() as connection:
+            return [Demand(*row) for row in connection.execute(asked)]
+
+    def recorded(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
+        """Return the offset below which each partition of topics, as the cluster has them, is recorded.
+
+        Raises
+        ------
+        Retryable
+            If Postgres doesn't answer.
+        """
+        at = CONSUMER_OFFSETS.c
+        asked = select(at.topic, at.partition, at.next_offset).where(at.topic.in_(list(topics)))
+        with translated("how far recording is"), self._engine.connect() as connection:
+            return {(topic, partition): offset for topic, partition, offset in connection.execute(asked)}
