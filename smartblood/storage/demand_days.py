@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Date, Integer, cast, func, literal, select, tuple_
+from sqlalchemy import Date, Integer, and_, cast, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import Insert, aggregate_order_by, insert
 
 from features.demand import DAYS_MAX, Demand
@@ -14,7 +14,7 @@ from smartblood.storage.bulk import Incoming
 from smartblood.storage.demand import in_order
 from smartblood.storage.engine import engine_of, translated
 from smartblood.storage.schema import require_up_to_date
-from smartblood.storage.tables import CONSUMER_OFFSETS, DEMAND_DAYS
+from smartblood.storage.tables import CONSUMER_OFFSETS, DEMAND_DAYS, DEMAND_FORECASTS
 
 ROWS_AT_ONCE = 20_000
 Day = tuple[str, str, dt.date, int, int]
@@ -26,6 +26,17 @@ class Imported(NamedTuple):
 
     n_changed: int
     n_counted_too: int
+
+
+class ForecastDay(NamedTuple):
+    """A day that the latest forecast speaks of; ``actual_demand`` is None until it is over."""
+
+    forecast_date: dt.date
+    predicted_demand: float
+    quantiles: list[list[float]] | None
+    actual_demand: float | None
+    model_version: str | None
+    as_of: dt.datetime
 
 
 _ROWS = Incoming(DEMAND_DAYS, ("district", "blood_group", "day", "units_requested", "units_fulfilled"))
@@ -143,6 +154,23 @@ class DemandDays:
         )
         with translated("the history of demand"), self._engine.connect() as connection:
             return [Demand(*row) for row in connection.execute(asked)]
+
+    def forecast(self, district: str, blood_group: str) -> list[ForecastDay]:
+        """Return the days of a district and group, a group as the record has it, that the latest forecast speaks of.
+
+        Raises
+        ------
+        Retryable
+            If Postgres doesn't answer.
+        """
+        at = DEMAND_FORECASTS.c
+        same = and_(at.district == district, at.blood_group == blood_group)
+        latest = select(func.max(at.as_of)).where(same).scalar_subquery()
+        columns = (at[name] for name in ForecastDay._fields)
+        asked = select(*columns).where(same, at.as_of == latest, at.quantiles.is_not(None))
+        asked = asked.order_by(at.forecast_date)
+        with translated("the forecast"), self._engine.connect() as connection:
+            return [ForecastDay(*row) for row in connection.execute(asked)]
 
     def recorded(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
         """Return the offset below which each partition of topics, as the cluster has them, is recorded.
