@@ -23,6 +23,10 @@ YEAR_2000_US = 946_684_800_000_000
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 FIRST_INSTANT, LAST_INSTANT = FIRST_DAY * DAY_US, (LAST_DAY + 1) * DAY_US - 1
 REQUIRED_WITHIN_US = 90 * DAY_US
+HORIZON_DAYS_MAX = 366
+UNITS_MAX = 1e9
+"""A day's demand beyond it is no forecast."""
+
 MODELS = (
     "donor_seeker_match",
     "donor_availability",
@@ -131,9 +135,7 @@ def _request_closed(record: Record, event: dict[str, Any]) -> Event:
 def _donor_registered(record: Record, event: dict[str, Any]) -> Event:
     _key_is(record, str(event["donor_id"]), "donor_id")
     _head(record, event, where="")
-    if event["district"] not in DISTRICT_NAMES:
-        reason = f"district: {event['district'][:80]!r} is no district that is known"
-        raise InvalidRecord(reason, kind="place")
+    _district(event["district"], "district")
     if not is_cell_of_resolution_8(event["h3_cell"]):
         reason = f"h3_cell: {event['h3_cell']} is no H3 cell of resolution 8"
         raise InvalidRecord(reason, kind="place")
@@ -174,6 +176,47 @@ def _model_released(record: Record, event: dict[str, Any]) -> Event:
     return event
 
 
+def _forecast_triggered(record: Record, event: dict[str, Any]) -> Event:
+    _key_is(record, event["schedule"], "schedule")
+    _head(record, event, where="")
+    _within(event["horizon_days"], 1, HORIZON_DAYS_MAX, "horizon_days")
+    if not YEAR_2000_US <= event["as_of"] <= event["occurred_at"] + DAY_US:
+        reason = "as_of: before the year 2000, or more than a day after occurred_at: such days are not over"
+        raise InvalidRecord(reason, kind="instant")
+    for district in event["districts"]:
+        _district(district, "districts")
+    return event
+
+
+def _maintenance_triggered(record: Record, event: dict[str, Any]) -> Event:
+    _key_is(record, event["schedule"], "schedule")
+    _head(record, event, where="")
+    if not YEAR_2000_US <= event["slot_at"] <= event["occurred_at"] + DAY_US:
+        reason = "slot_at: before the year 2000, or more than a day after occurred_at"
+        raise InvalidRecord(reason, kind="instant")
+    return event
+
+
+def _demand_forecasted(record: Record, event: dict[str, Any]) -> Event:
+    _key_is(record, f"{event['district']}/{event['blood_group']}", "district/group")
+    # A processor wrote it: its instant is the stream's, as with ``prediction-logged``.
+    _event_id(event, where="")
+    _since_2000(event, where="")
+    _district(event["district"], "district")
+    _known(event["blood_group"], "blood_group")
+    if not YEAR_2000_US <= event["as_of"] <= LAST_INSTANT:
+        reason = "as_of: before the year 2000, or after 9999"
+        raise InvalidRecord(reason, kind="instant")
+    for one in event["days"]:
+        _within(one["day"], YEAR_2000_US // DAY_US, LAST_DAY, "days.day")
+        for name in ("predicted_demand", "confidence_lower", "confidence_upper"):
+            _within(one[name], 0.0, UNITS_MAX, f"days.{name}")
+        for quantile in one["quantiles"]:
+            _within(quantile["level"], 0.0, 1.0, "days.quantiles.level")
+            _within(quantile["value"], 0.0, UNITS_MAX, "days.quantiles.value")
+    return event
+
+
 def _prediction_logged(record: Record, event: dict[str, Any]) -> Event:
     _key_is(record, event["model"], "model")
     # A processor wrote it: its instant is the stream's, its timestamp that of writing, and neither bounds the other.
@@ -203,6 +246,9 @@ _CHECKS: dict[str, Callable[[Record, dict[str, Any]], Event]] = {
     "donation-recorded": _donation_recorded,
     "donor-responded": _donor_responded,
     "model-released": _model_released,
+    "forecast-triggered": _forecast_triggered,
+    "maintenance-triggered": _maintenance_triggered,
+    "demand-forecasted": _demand_forecasted,
     "prediction-logged": _prediction_logged,
     "matches": _keyed_by_request,
     "match-previews": _keyed_by_request,
@@ -248,6 +294,12 @@ def _known(symbol: str, field: str) -> None:
     if symbol == "UNKNOWN":
         reason = f"{field}: UNKNOWN leaves nothing lawful to do"
         raise InvalidRecord(reason, kind="unknown_symbol")
+
+
+def _district(name: str, field: str) -> None:
+    if name not in DISTRICT_NAMES:
+        reason = f"{field}: {name[:80]!r} is no district that is known"
+        raise InvalidRecord(reason, kind="place")
 
 
 def _within(value: float | None, least: float, most: float, field: str, *, optional: bool = False) -> None:

@@ -177,6 +177,33 @@ SCHEDULE_NEXT_SLOT = Gauge(
     multiprocess_mode="livemostrecent",
 )
 
+# Forecasts and maintenance.
+
+FORECASTS_GIVEN_UP = Counter(
+    "smartblood_forecasts_given_up",
+    "Triggers that have no forecast, since recording hadn't taken in what was there before them in time.",
+    ["processor"],
+)
+
+FORECAST_WAPE = Gauge(
+    "smartblood_forecast_wape",
+    "Of the last 28 days that are over, absolute errors of forecast demand by what came; of series, and of their sums.",
+    ["what"],
+    multiprocess_mode="livemostrecent",
+)
+FORECAST_COVERAGE = Gauge(
+    "smartblood_forecast_coverage",
+    "Share of these days of series on which what came lies within the 80 % interval of the forecast.",
+    multiprocess_mode="livemostrecent",
+)
+MAINTENANCE_DONE = Gauge(
+    "smartblood_maintenance_done_seconds",
+    "The last slot of a maintenance that was done, seconds since 1970.",
+    ["kind"],
+    multiprocess_mode="livemostrecent",
+)
+DELETED = Counter("smartblood_rows_deleted", "Rows that maintenance deleted since they are old; waves.", ["kind"])
+
 # How good models were lately, by what came of whom they spoke of. What is told no more is NaN.
 
 

@@ -119,11 +119,13 @@ def reach_rules(settings: Settings) -> ReachRules:
 
 
 def recording(settings: Settings, slot: str) -> Worker:
-    """Return a worker that keeps the record in Postgres, and now and then judges the models by it."""
+    """Return a worker that keeps the record in Postgres, judges the models by it, and does its maintenance."""
     from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.logs import logger  # noqa: PLC0415
+    from smartblood.maintenance.watching import Keeping, Maintenance  # noqa: PLC0415
     from smartblood.performance.watching import PerformanceWatch  # noqa: PLC0415
     from smartblood.storage.recorder import Recorder  # noqa: PLC0415
+    from smartblood.storage.upkeep import Upkeep  # noqa: PLC0415
 
     recorder = Recorder(
         settings,
@@ -131,14 +133,46 @@ def recording(settings: Settings, slot: str) -> Worker:
         codec=codec_of(settings, patience_s=LOOP_PATIENCE_S),
         tell_artefacts=lambda: artefacts_there(settings),
     )
+    log = logger(processor="recording", slot=slot)
+
+    def is_up_to_date() -> bool:
+        return recorder.ready and not recorder.is_behind
+
     watch = PerformanceWatch(
-        judging(settings),
-        settings.performance_each_s,
-        lambda: recorder.ready and not recorder.is_behind,
-        lambda: recorder.n_recorded,
-        logger(processor="recording", slot=slot),
+        judging(settings), settings.performance_each_s, is_up_to_date, lambda: recorder.n_recorded, log
     )
-    return Accompanied(recorder, watch.run)
+    keeping = Keeping(kept_days(settings), settings.rate_half_life_days)
+    maintenance = Maintenance(Upkeep(database_url(settings)), keeping, is_up_to_date, log)
+    return Accompanied(recorder, watch.run, maintenance.run)
+
+
+def kept_days(settings: Settings) -> Mapping[str, int]:
+    """Return for how many days the record keeps what, by the kinds of ``smartblood.storage.upkeep``."""
+    matches, judgements = settings.keep_matches_days, settings.keep_judgements_days
+    return {
+        "matches": matches,
+        "responses": matches,
+        "outcomes": matches,
+        "logs": settings.keep_logs_days,
+        "refused": settings.keep_refused_days,
+        "forecasts": settings.keep_forecasts_days,
+        "performance": judgements,
+        "drift": judgements,
+    }
+
+
+def database_url(settings: Settings) -> str:
+    """Return where Postgres is.
+
+    Raises
+    ------
+    Fatal
+        If nothing says so.
+    """
+    if not settings.database_url:
+        message = "no Postgres is named: set SMARTBLOOD_DATABASE_URL, or use `smartblood up`"
+        raise Fatal(message)
+    return settings.database_url
 
 
 def scheduling(settings: Settings, slot: str) -> Worker:
@@ -159,11 +193,8 @@ def judging(settings: Settings) -> Judging:
     from smartblood.performance.watching import Judging  # noqa: PLC0415
     from smartblood.storage.performance import Judgements  # noqa: PLC0415
 
-    if not settings.database_url:
-        message = "no Postgres is named: set SMARTBLOOD_DATABASE_URL, or use `smartblood up`"
-        raise Fatal(message)
     return Judging(
-        Judgements(settings.database_url),
+        Judgements(database_url(settings)),
         lambda: references_there(settings),
         Limits(
             settings.performance_requests_min,
@@ -300,27 +331,33 @@ class Watched:
             watching.join()
 
 
-@dataclass(frozen=True, slots=True)
 class Accompanied:
-    """A worker, and beside it, in a thread of its own, what is done meanwhile and mustn't hold it up.
+    """A worker, and beside it, each in a thread of its own, what is done meanwhile and mustn't hold it up.
 
     Parameters
     ----------
     worker : Worker
-    beside : callable
-        Goes on until the event that it is given is set.
+    *beside : callable
+        Each goes on until the event that it is given is set.
     """
 
-    worker: Worker
-    beside: Callable[[threading.Event], None]
+    def __init__(self, worker: Worker, *beside: Callable[[threading.Event], None]) -> None:
+        self.worker = worker
+        self._beside = beside
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set."""
         done = threading.Event()
-        thread = threading.Thread(target=self.beside, args=(done,), name="beside-worker", daemon=True)
-        thread.start()
+        threads = [
+            threading.Thread(target=each, args=(done,), name=f"beside-worker-{n}", daemon=True)
+            for n, each in enumerate(self._beside, 1)
+        ]
+        for thread in threads:
+            thread.start()
         try:
             self.worker.run(stop)
         finally:
             done.set()
-            thread.join(LEFT_AFTER_S)
+            until = time.monotonic() + LEFT_AFTER_S
+            for thread in threads:
+                thread.join(max(0.0, until - time.monotonic()))

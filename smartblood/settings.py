@@ -113,6 +113,11 @@ class Settings(BaseSettings):
 
     ``schedules_file`` is a TOML file that changes and adds schedules: see ``producers.scheduling.tables``; all workers
     of ``scheduling`` need the same.
+
+    ``forecast_wait_s`` is how long ``forecasting`` waits, once it has seen a trigger, for recording to take in what was
+    there before. ``keep_…_days`` is for how long the record keeps what: matches with what came of them, logs of scoring
+    runs, refused records, forecasts by the day that they speak of, judgements of models. Matches and logs are kept for
+    longer than their topics are: what is read from there again must be known again.
     """
 
     model_config = SettingsConfigDict(
@@ -159,6 +164,12 @@ class Settings(BaseSettings):
     performance_off_max: float = Field(default=0.3, gt=0, le=100)
     performance_ece_max: float = Field(default=0.05, gt=0, le=1)
     schedules_file: Path | None = None
+    forecast_wait_s: float = Field(default=3_600.0, ge=0, le=86_400)
+    keep_matches_days: int = Field(default=730, ge=120, le=36_500)
+    keep_logs_days: int = Field(default=90, ge=8, le=36_500)
+    keep_refused_days: int = Field(default=90, ge=1, le=36_500)
+    keep_forecasts_days: int = Field(default=730, ge=35, le=36_500)
+    keep_judgements_days: int = Field(default=730, ge=35, le=36_500)
 
     @field_validator("reach_ring_km_critical")
     @classmethod

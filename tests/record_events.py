@@ -24,6 +24,8 @@ KEYS = {
     "donor-responded": "donor_id",
     "donor-states": "donor_id",
     "prediction-logged": "model",
+    "forecast-triggered": "schedule",
+    "maintenance-triggered": "schedule",
 }
 
 
@@ -53,6 +55,8 @@ def matches_of(donors: list[int], **changes: Any) -> dict[str, Any]:
 
 def key_of(topic: str, of: dict[str, Any]) -> bytes:
     """The key under which an event lies."""
+    if topic == "demand-forecasted":
+        return f"{of['district']}/{of['blood_group']}".encode()
     if topic == "model-released":
         return f"{of['model']}/{of['version']}".encode()
     return str(of[KEYS[topic]]).encode()

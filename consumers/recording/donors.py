@@ -48,6 +48,7 @@ def _row(event: Event, rules: RuleSet) -> DonorRow:
     given = [event["last_whole_blood_at"], *(apheresis["given_at"] for apheresis in event["apheresis"])]
     whole_blood = eligible_span(facts, Procedure.WHOLE_BLOOD, rules)
     apheresis = eligible_span(facts, Procedure.APHERESIS, rules)
+    promises_left, kept_left = _promises(event)
     return DonorRow(
         id=event["donor_id"],
         blood_group=GROUP_TEXT[event["blood_group"]],
@@ -71,7 +72,18 @@ def _row(event: Event, rules: RuleSet) -> DonorRow:
         apheresis_until=_instant(apheresis[1]),
         rule_set_version=rules.version,
         updated_at=event["occurred_at"],
+        promises_left=promises_left,
+        kept_left=kept_left,
+        reliability_at=event["occurred_at"],
     )
+
+
+def _promises(event: Event) -> tuple[float, float]:
+    """Return what is left of promises, and of those kept; counts stand in where a state tells of nothing that fades."""
+    promises, kept = event["promises_decayed"], event["kept_decayed"]
+    if promises is None and event["alerts_decayed"] is None:
+        promises, kept = float(event["n_promises"]), float(event["n_kept"])
+    return finite(promises or 0.0, "promises_decayed"), finite(kept or 0.0, "kept_decayed")
 
 
 def _instant(at: int) -> int | None:

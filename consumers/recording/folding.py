@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from consumers.recording.donors import folded_donors, folded_erasures
+from consumers.recording.forecasts import folded_forecasts
+from consumers.recording.maintenance import folded_maintenance
 from consumers.recording.matches import folded_waves
 from consumers.recording.outcomes import folded_outcomes, folded_stream_times
 from consumers.recording.predictions import folded_predictions
@@ -19,6 +21,8 @@ from consumers.recording.rows import (
     DepartureRow,
     DonorRow,
     ErasureRow,
+    ForecastRow,
+    MaintenanceRow,
     OutcomeRow,
     PredictionRow,
     RefusedRow,
@@ -45,6 +49,8 @@ class Folded:
     departures: Sequence[DepartureRow]
     erasures: Sequence[ErasureRow]
     predictions: Sequence[PredictionRow]
+    forecasts: Sequence[ForecastRow]
+    maintenance: Sequence[MaintenanceRow]
     releases: Sequence[ReleaseRow]
     refusals: Sequence[RefusedRow]
 
@@ -70,6 +76,8 @@ def fold(rows: Iterable[Row]) -> Folded:
         departures=departures,
         erasures=folded_erasures(kinds[ErasureRow]),
         predictions=folded_predictions(kinds[PredictionRow]),
+        forecasts=folded_forecasts(kinds[ForecastRow]),
+        maintenance=folded_maintenance(kinds[MaintenanceRow]),
         releases=folded_releases(kinds[ReleaseRow]),
         refusals=kinds[RefusedRow],
     )

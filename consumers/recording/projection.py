@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from consumers.recording.donors import donor_rows
+from consumers.recording.forecasts import forecast_rows
+from consumers.recording.maintenance import maintenance_row
 from consumers.recording.matches import wave_of
 from consumers.recording.outcomes import outcomes_of_donation, outcomes_of_response
 from consumers.recording.predictions import prediction_row
@@ -23,9 +25,11 @@ TOPOLOGY = Topology(
     sources=(
         "blood-request-created",
         "blood-request-closed",
+        "demand-forecasted",
         "donation-recorded",
         "donor-responded",
         "donor-states",
+        "maintenance-triggered",
         "matches",
         "model-released",
         "prediction-logged",
@@ -54,6 +58,8 @@ class Projection:
         self._projections: Mapping[str, Callable[[Record, Event], tuple[Row, ...]]] = {
             "blood-request-created": lambda _, event: (request_row(event),),
             "blood-request-closed": lambda _, event: (closing_row(event),),
+            "demand-forecasted": lambda _, event: forecast_rows(event),
+            "maintenance-triggered": lambda _, event: (maintenance_row(event),),
             "donation-recorded": lambda _, event: outcomes_of_donation(event),
             "donor-responded": lambda _, event: _response_rows(event),
             "donor-states": lambda record, event: donor_rows(record, event, rules),

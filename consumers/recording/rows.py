@@ -5,6 +5,7 @@ Instants are int microseconds since 1970 UTC, as events have them; what is JSON 
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import NamedTuple
 
 
@@ -129,7 +130,8 @@ class StreamTimeRow(NamedTuple):
 class DonorRow(NamedTuple):
     """A registered donor as of one ``donor-states``, for ``donors``; no deferral items.
 
-    A span's ``_from`` and ``_until`` are null where there is no such instant.
+    A span's ``_from`` and ``_until`` are null where there is no such instant. ``promises_left`` and ``kept_left`` are
+    what is left, as of the event, of promises and of those that were kept: reliability is worked out from them later.
     """
 
     id: int
@@ -154,6 +156,9 @@ class DonorRow(NamedTuple):
     apheresis_until: int | None
     rule_set_version: str
     updated_at: int
+    promises_left: float
+    kept_left: float
+    reliability_at: int
 
 
 class DepartureRow(NamedTuple):
@@ -185,6 +190,29 @@ class PredictionRow(NamedTuple):
     success: bool
     error_message: str | None
     created_at: int
+
+
+class ForecastRow(NamedTuple):
+    """What is forecast of a district, group and local day, for ``demand_forecasts``; ``quantiles`` is JSON."""
+
+    district: str
+    blood_group: str
+    forecast_date: dt.date
+    predicted_demand: float
+    confidence_lower: float
+    confidence_upper: float
+    model_version: str | None
+    created_at: int
+    as_of: int
+    event_id: str
+    quantiles: str
+
+
+class MaintenanceRow(NamedTuple):
+    """A maintenance slot is due, for ``maintenance``."""
+
+    schedule: str
+    due_at: int
 
 
 class ReleaseRow(NamedTuple):
@@ -224,6 +252,8 @@ Row = (
     | DepartureRow
     | ErasureRow
     | PredictionRow
+    | ForecastRow
+    | MaintenanceRow
     | ReleaseRow
     | RefusedRow
 )

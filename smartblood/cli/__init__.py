@@ -31,6 +31,8 @@ COMMANDS = {
     "decode": "smartblood.cli.decode:decode",
     "topics": "smartblood.cli.topics:topics",
     "db": "smartblood.cli.db:db",
+    "demand": "smartblood.cli.demand:demand",
+    "forecast": "smartblood.cli.forecast:forecast",
     "models": "smartblood.cli.models:models",
     "train": "smartblood.cli.train:train",
     "evaluate": "smartblood.cli.evaluate:evaluate",

@@ -3,7 +3,7 @@
 One transaction, and what becomes of it if the process dies there:
 
 1. move the offsets from where the writer believes them            rolled back by Postgres
-2. write donors, prediction logs, refused records                  rolled back
+2. write donors, prediction logs, forecasts, refused records       rolled back
 3. take the lock of what two topics settle together; write that    rolled back, the lock is let go
 4. commit                                                          rows and offsets, or neither; who comes next
                                                                    reads the offsets and knows
@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert
 from consumers.recording.folding import Folded
 from consumers.recording.rows import ErasureRow
 from smartblood.errors import Retryable
-from smartblood.storage import answers, artefacts, outcomes
+from smartblood.storage import answers, artefacts, demand, forecasts, outcomes
 from smartblood.storage import statements as sql
 from smartblood.storage.artefacts import Artefacts, no_artefacts
 from smartblood.storage.bulk import Incoming, Offset
@@ -202,14 +202,21 @@ def _write_alone(connection: Connection, rows: Folded) -> None:
     _put(connection, sql.PUT_DONORS, sql.DONOR_ROWS, rows.donors)
     _put(connection, sql.DROP_DONORS, sql.DEPARTURES, rows.departures)
     _put(connection, sql.PUT_PREDICTIONS, sql.PREDICTIONS, rows.predictions)
+    _put(connection, forecasts.PUT_FORECASTS, forecasts.FORECASTS, rows.forecasts)
+    _put(connection, forecasts.PUT_MAINTENANCE, forecasts.MAINTENANCE_ROWS, rows.maintenance)
     _put(connection, sql.PUT_REFUSALS, sql.REFUSALS, rows.refusals)
 
 
 def _write_requests(connection: Connection, rows: Folded) -> None:
+    touched = {row.id for row in rows.requests} | {row.request_id for row in rows.closings}
+    if not touched:
+        return
+    asked = sql.TOUCHED.arguments([(each,) for each in sorted(touched)])
+    before = demand.counted(connection, asked)
     _put(connection, sql.PUT_CLOSINGS, sql.CLOSINGS, rows.closings)
     _put(connection, sql.PUT_REQUESTS, sql.REQUESTS, rows.requests)
-    touched = {row.id for row in rows.requests} | {row.request_id for row in rows.closings}
-    _put(connection, sql.SETTLE_REQUESTS, sql.TOUCHED, ((each,) for each in sorted(touched)))
+    connection.execute(sql.SETTLE_REQUESTS, asked)
+    demand.add(connection, before, demand.counted(connection, asked))
 
 
 def _write_offers(connection: Connection, rows: Folded) -> None:

@@ -116,7 +116,12 @@ DEMAND_FORECASTS = Table(
     Column("model_version", Text),
     Column("actual_demand", Double),
     Column("created_at", INSTANT, nullable=False),
+    # own: the row of a date is that of the latest instant as of which it was forecast
+    Column("as_of", INSTANT, nullable=False),
+    Column("event_id", EVENT_ID, nullable=False),
+    Column("quantiles", JSON(none_as_null=True)),  # [level, units], by level
     UniqueConstraint("district", "blood_group", "forecast_date"),
+    Index(None, "forecast_date"),
 )
 
 MODEL_ARTIFACTS = Table(
@@ -181,6 +186,10 @@ DONORS = Table(
     Column("apheresis_until", INSTANT),
     Column("rule_set_version", Text, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
+    # what is left of promises and of those kept, as of ``updated_at``; as of when the reliability is that is shown
+    Column("promises_left", Double),
+    Column("kept_left", Double),
+    Column("reliability_at", INSTANT),
 )
 
 MATCH_WAVES = Table(
@@ -213,8 +222,11 @@ DEMAND_DAYS = Table(
     Column("district", Text, primary_key=True),
     Column("blood_group", Text, primary_key=True),
     Column("day", Date, primary_key=True),
-    Column("units_requested", BigInteger, nullable=False),
+    Column("units_requested", BigInteger, nullable=False),  # what was counted, and what was imported
     Column("units_fulfilled", BigInteger, nullable=False),
+    Column("n_requests", BigInteger, nullable=False, server_default=text("0")),  # of those that recording counted
+    Column("imported_requested", BigInteger),  # of the units above, those of a file; null where no file has the day
+    Column("imported_fulfilled", BigInteger),
 )
 
 MODEL_RELEASES = Table(
@@ -342,6 +354,14 @@ STREAM_TIMES = Table(
     METADATA,
     Column("topic", Text, primary_key=True),
     Column("latest_at", INSTANT, nullable=False),
+)
+
+MAINTENANCE = Table(
+    "maintenance",  # of each schedule the latest slot that was triggered, and the latest that was done
+    METADATA,
+    Column("schedule", Text, primary_key=True),
+    Column("due_at", INSTANT, nullable=False),
+    Column("done_at", INSTANT),
 )
 
 ERASED_DONORS = Table(

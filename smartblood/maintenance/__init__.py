@@ -1,0 +1,1 @@
+"""What has to be done to the record every night and every day, beside recording."""

@@ -1,0 +1,1 @@
+"""The door to matplotlib: pictures as files, drawn without a screen."""

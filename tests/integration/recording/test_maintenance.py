@@ -1,0 +1,278 @@
+"""What maintenance leaves in a real Postgres, by the slots that were triggered."""
+
+import datetime as dt
+import math
+import threading
+
+import pytest
+import structlog
+
+from consumers.recording.folding import fold
+from consumers.recording.refusals import refused_row
+from features.decay import left
+from features.local_time import local_day
+from features.priors import RELIABILITY, beta_mean_sd
+from schemas.errors import InvalidRecord
+from smartblood.maintenance import watching
+from smartblood.maintenance.accuracy import LEVELS, coverage, wape
+from smartblood.maintenance.watching import Keeping, Maintenance
+from smartblood.storage import upkeep as storage
+from smartblood.storage.upkeep import KINDS, Upkeep
+from tests.integration.recording.sink_world import (
+    PROJECTION,
+    closed,
+    created,
+    empty,
+    in_any_order,
+    matched,
+    put,
+    responded,
+    state,
+)
+from tests.record_events import AT, MINUTE, an_id, event, record
+
+pytestmark = pytest.mark.broker
+
+DAY = 24 * 60
+TODAY = local_day(AT)
+NIGHTLY, DAILY = "nightly-reliability", "daily-retention"
+
+
+def due(schedule, minutes, n=1):
+    at = AT + minutes * MINUTE
+    of = {"schedule": schedule, "slot_at": at, "occurred_at": at, "event_id": an_id(n)}
+    return record("maintenance-triggered", event("maintenance-triggered", **of))._replace(timestamp_ms=at // 1000)
+
+
+def trigger(sink, schedule, minutes):
+    sink.write(fold(PROJECTION.rows(due(schedule, minutes))), [])
+
+
+def forecasted(first_day, means, *, as_of=AT, n=1, district="Kollam", version="1", spread=1.0):
+    days = [
+        {
+            "day": first_day + k,
+            "predicted_demand": mean,
+            "confidence_lower": max(mean - spread, 0.0),
+            "confidence_upper": mean + spread,
+            "quantiles": [{"level": 0.1, "value": max(mean - spread, 0.0)}, {"level": 0.9, "value": mean + spread}],
+        }
+        for k, mean in enumerate(means)
+    ]
+    models = [{"model": "demand_forecast", "version": version, "sha256": "a" * 64}]
+    of = {"district": district, "blood_group": "O_POS", "as_of": as_of, "days": days, "models": models}
+    return "demand-forecasted", event("demand-forecasted", event_id=an_id(n), occurred_at=as_of, **of)
+
+
+@pytest.fixture
+def maintained(sink, postgres):  # noqa: ARG001 - it is emptied
+    upkeep = Upkeep(postgres.url_of("sink"))
+    keeping = Keeping(dict.fromkeys(KINDS, 100), rate_half_life_days=365.0)
+    yield Maintenance(upkeep, keeping, lambda: True, structlog.get_logger())
+    upkeep.close()
+
+
+@pytest.fixture(autouse=True)
+def small_bites(monkeypatch):
+    monkeypatch.setattr(storage, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(storage, "WAVES_AT_ONCE", 2)
+    monkeypatch.setattr(watching, "PAUSE_S", 0)
+
+
+def on(day):
+    return dt.date(1970, 1, 1) + dt.timedelta(day)
+
+
+def test_the_row_of_a_date_is_that_of_the_latest_as_of_whatever_came_first(sink, ask):
+    hour = 60 * MINUTE
+    events = [
+        forecasted(TODAY, [1.0, 2.0, 3.0], n=9, version="1"),
+        forecasted(TODAY + 1, [5.0, 6.0], as_of=AT + 24 * hour, n=2, version="2"),
+        forecasted(TODAY, [7.0], as_of=AT - hour, n=3, version="0"),
+    ]
+    asked = "SELECT forecast_date, predicted_demand, model_version, quantiles FROM demand_forecasts ORDER BY 1"
+    rows = in_any_order(sink, ask, asked, events)
+    assert [(row["forecast_date"], row["predicted_demand"], row["model_version"]) for row in rows] == [
+        (on(TODAY), 1.0, "1"),
+        (on(TODAY + 1), 5.0, "2"),
+        (on(TODAY + 2), 6.0, "2"),
+    ]
+    assert rows[0]["quantiles"] == [[0.1, 0.0], [0.9, 2.0]]
+
+
+def test_a_forecast_made_again_under_its_id_replaces_itself(sink, ask):
+    put(sink, forecasted(TODAY, [1.0]))
+    put(sink, forecasted(TODAY, [2.0]))
+    assert [row["predicted_demand"] for row in ask("SELECT predicted_demand FROM demand_forecasts")] == [2.0]
+
+
+def test_what_came_is_filled_in_once_the_day_is_over_and_again_where_more_came_late(sink, ask, maintained):
+    put(sink, forecasted(TODAY, [3.0, 4.0, 5.0]), forecasted(TODAY, [1.0], district="Idukki", n=2))
+    put(sink, created(0, 1, request_id=1, district="Kollam", blood_group="O_POS", units_required=2))
+    asked = "SELECT district, forecast_date AS day, actual_demand AS came FROM demand_forecasts ORDER BY 1, 2"
+
+    def came():
+        maintained.look(threading.Event())
+        return [(row["district"], row["day"], row["came"]) for row in ask(asked)]
+
+    trigger(sink, DAILY, 0)  # of the day itself nothing is known yet
+    assert [one[2] for one in came()] == [None] * 4
+    trigger(sink, DAILY, DAY)
+    expected = [("Idukki", on(TODAY), 0), ("Kollam", on(TODAY), 2), ("Kollam", on(TODAY + 1), None)]
+    assert came()[:3] == expected
+    put(sink, created(60, 2, request_id=2, district="Kollam", blood_group="O_POS", units_required=7))  # it comes late
+    assert came()[:3] == expected
+    trigger(sink, DAILY, 2 * DAY)
+    assert came() == [
+        ("Idukki", on(TODAY), 0),
+        ("Kollam", on(TODAY), 9),
+        ("Kollam", on(TODAY + 1), 0),
+        ("Kollam", on(TODAY + 2), None),
+    ]
+
+
+def test_accuracy_is_that_of_the_days_that_are_over(sink, maintained):
+    put(sink, forecasted(TODAY, [3.0, 4.0]), forecasted(TODAY, [1.0, 1.0], district="Idukki", n=2))
+    put(sink, created(0, 1, request_id=1, district="Kollam", blood_group="O_POS", units_required=5))
+    put(sink, created(0, 2, request_id=2, district="Idukki", blood_group="O_POS", units_required=1))
+    trigger(sink, DAILY, DAY)
+    maintained.look(threading.Event())
+    days = maintained.upkeep.over(28)
+    assert len(days) == 2
+    assert {level: wape(days, key) for level, key in LEVELS.items()} == pytest.approx(
+        {"series": 2 / 6, "district": 2 / 6, "group": 2 / 6, "state": 2 / 6}
+    )
+    assert coverage(days) == 0.5
+    assert math.isnan(wape([], LEVELS["state"]))
+    assert math.isnan(coverage([]))
+
+
+def test_reliability_is_shown_as_of_the_night_and_again_it_changes_nothing(sink, ask, maintained):
+    of = {"promises_decayed": 4.0, "kept_decayed": 3.0, "alerts_decayed": 9.0}
+    mean, sd = beta_mean_sd(RELIABILITY, 3.0, 4.0)
+    donors = [
+        state(donor_id=n, occurred_at=AT - n * DAY * MINUTE, reliability_score=mean, reliability_sd=sd, **of)
+        for n in range(1, 9)
+    ]
+    nothing = {"promises_decayed": None, "kept_decayed": None, "alerts_decayed": 1.0}
+    put(sink, *donors, state(donor_id=20, occurred_at=AT, **nothing))
+    put(sink, state(donor_id=21, occurred_at=AT + 20 * DAY * MINUTE, **of))  # heard of after the night
+    asked = "SELECT id, reliability_score AS score, reliability_sd AS sd FROM donors ORDER BY id"
+    before = ask(asked)
+    trigger(sink, NIGHTLY, 10 * DAY)
+    maintained.look(threading.Event())
+    after = ask(asked)
+    for n, row in enumerate(after[:8], 1):
+        share = left((10 + n) * DAY * MINUTE, 365.0)
+        assert (row["score"], row["sd"]) == pytest.approx(beta_mean_sd(RELIABILITY, 3.0 * share, 4.0 * share))
+        assert row["score"] < before[n - 1]["score"]  # nearer to what is known of everybody
+    assert after[8:] == before[8:]
+    maintained.look(threading.Event())
+    assert ask(asked) == after
+    for at in (9, 10, 12):  # an older slot, the same again, a later one
+        trigger(sink, NIGHTLY, at * DAY)
+        maintained.look(threading.Event())
+    share = left(13 * DAY * MINUTE, 365.0)
+    assert ask(asked)[0]["score"] == pytest.approx(beta_mean_sd(RELIABILITY, 3.0 * share, 4.0 * share)[0])
+    put(sink, donors[0])  # what is heard of a donor holds until the next night
+    assert ask(asked)[0] == before[0]
+
+
+def old_and_new(sink):
+    for age, n in ((101, 1), (102, 2), (103, 3), (104, 4), (105, 5), (99, 6)):
+        minutes, day = -age * DAY, {"occurred_at": AT - age * DAY * MINUTE}
+        put(sink, matched((42, 43), request_id=n, request_event_id=an_id(n), **day))
+        put(sink, responded("NOTIFIED", minutes, donor_id=77, request_id=n))
+        put(sink, responded("ACCEPTED", minutes, donor_id=78, request_id=n))
+        put(sink, ("prediction-logged", event("prediction-logged", event_id=an_id(n), **day)))
+        put(sink, forecasted(TODAY - age, [1.0], as_of=AT - age * DAY * MINUTE, n=n))
+        put(sink, created(minutes, n, request_id=n, required_by=day["occurred_at"]), closed(minutes, n, request_id=n))
+        refused = record("matches", b"x", offset=n)._replace(timestamp_ms=(AT - age * DAY * MINUTE) // 1000)
+        sink.write(fold([refused_row(refused, InvalidRecord("no", kind="range"), "matches")]), [])
+
+
+COUNTED = " UNION ALL ".join(
+    f"SELECT '{table}' AS name, count(*) AS n FROM {table}"
+    for table in (
+        "match_waves",
+        "match_predictions",
+        "donor_responses",
+        "donor_outcomes",
+        "model_prediction_logs",
+        "demand_forecasts",
+        "refused_records",
+        "blood_requests",
+        "request_closings",
+    )
+)
+
+
+def test_what_is_old_by_the_slot_is_deleted_in_bites_and_nothing_else(sink, ask, maintained):
+    old_and_new(sink)
+    days = ask("SELECT * FROM demand_days ORDER BY day")
+    assert {row["name"]: row["n"] for row in ask(COUNTED)}["match_predictions"] == 12
+    trigger(sink, DAILY, 0)
+    maintained.look(threading.Event())
+    left_over = {row["name"]: row["n"] for row in ask(COUNTED)}
+    assert left_over == {
+        "match_waves": 1,
+        "match_predictions": 2,
+        "donor_responses": 2,
+        "donor_outcomes": 1,
+        "model_prediction_logs": 1,
+        "demand_forecasts": 1,
+        "refused_records": 1,
+        "blood_requests": 6,
+        "request_closings": 6,
+    }
+    assert ask("SELECT * FROM demand_days ORDER BY day") == days
+    assert ask("SELECT id FROM match_predictions WHERE request_id <> 6") == []
+
+
+def test_who_stops_on_the_way_leaves_the_rest_to_the_next(sink, ask, maintained, monkeypatch):
+    old_and_new(sink)
+    trigger(sink, DAILY, 0)
+    done = threading.Event()
+    delete, n_bites = maintained.upkeep.delete, []
+
+    def stops_after_two(*asked):
+        n_bites.append(asked)
+        if len(n_bites) == 2:
+            done.set()
+        return delete(*asked)
+
+    monkeypatch.setattr(maintained.upkeep, "delete", stops_after_two)
+    maintained.look(done)
+    assert len(n_bites) == 2
+    assert {row["name"]: row["n"] for row in ask(COUNTED)}["match_waves"] == 2
+    assert len(maintained.upkeep.due()) == 1
+    maintained.look(threading.Event())
+    assert maintained.upkeep.due() == []
+    assert {row["name"]: row["n"] for row in ask(COUNTED)}["model_prediction_logs"] == 1
+
+
+def test_one_worker_at_a_time_and_rows_in_use_are_passed_over(sink, ask, maintained, postgres):
+    old_and_new(sink)
+    trigger(sink, DAILY, 0)
+    other = Upkeep(postgres.url_of("sink"))
+    with other.alone() as alone:
+        assert alone
+        maintained.look(threading.Event())
+        assert len(maintained.upkeep.due()) == 1
+    other.close()
+    writer = sink._engine.connect()
+    writer.exec_driver_sql("SELECT 1 FROM match_waves WHERE request_id = 1 FOR UPDATE")  # somebody writes
+    maintained.look(threading.Event())
+    assert {row["request_id"] for row in ask("SELECT request_id FROM match_waves")} == {1, 6}
+    writer.close()
+
+
+def test_nothing_is_done_while_recording_is_behind_and_what_nobody_knows_is_let_go(sink, maintained):
+    trigger(sink, "monthly-nonsense", 0)
+    maintained.may_work = lambda: False
+    maintained.look(threading.Event())
+    assert [one.schedule for one in maintained.upkeep.due()] == ["monthly-nonsense"]
+    maintained.may_work = lambda: True
+    maintained.look(threading.Event())
+    assert maintained.upkeep.due() == []
+    empty(sink)
