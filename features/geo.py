@@ -22,14 +22,17 @@ FloatArray = NDArray[np.float64]
 
 
 def distance_km(
-    latitude: float, longitude: float, latitudes: FloatArray | float, longitudes: FloatArray | float
+    latitude: FloatArray | float,
+    longitude: FloatArray | float,
+    latitudes: FloatArray | float,
+    longitudes: FloatArray | float,
 ) -> FloatArray:
-    """Return great-circle distances from one place to many.
+    """Return great-circle distances from one place to many, or from each of many to another.
 
     Parameters
     ----------
-    latitude, longitude : float
-        Degrees, of the one place.
+    latitude, longitude : float or ndarray of float64, shape (n,)
+        Degrees, of the one place, or of one for each.
     latitudes, longitudes : ndarray of float64, shape (n,), or float
         Degrees, of the others.
 

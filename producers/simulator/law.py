@@ -72,8 +72,11 @@ def hour_odds(world: World, at: int) -> float:
     return world.office_odds if 9 <= hour < 17 else 1.0
 
 
-def in_time_probability(world: World, median_minutes: Floats, life_us: int) -> Floats:
-    """P(an answer comes before its alert has expired): lognormal around each donor's own median, shape (n,)."""
+def in_time_probability(world: World, median_minutes: Floats, life_us: int | Rows) -> Floats:
+    """P(an answer comes before its alert has expired): lognormal around each donor's own median, shape (n,).
+
+    ``life_us`` is that of all alerts, or of each.
+    """
     spread = (np.log(life_us / 60e6) - np.log(median_minutes)) / world.answer_spread
     return normal_cdf(spread)
 

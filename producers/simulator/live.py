@@ -107,12 +107,29 @@ class LiveDonors:
             Of the donors whom the history knows.
         """
         world, people = self._history.world, self._history.people
+        rows = np.array([offer["donor_id"] - 1 for offer in self._known(matches)], np.int64)
+        stays: NDArray[np.float64] = 1 - deferred_probability(world, people, rows)
+        return self.says_yes(matches) * people.hidden.show_up[rows] * stays
+
+    def says_yes(self, matches: Event) -> NDArray[np.float64]:
+        """Return for each offer of a list the probability that the donor says yes while the alert stands.
+
+        Parameters
+        ----------
+        matches : Event
+            As ``gives`` takes it.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Of the donors whom the history knows.
+        """
+        world, people = self._history.world, self._history.people
         offers, life_us = self._known(matches), self._life_us(matches)
         if not offers or life_us <= 0:
             return np.zeros(len(offers))
         rows, _, accepts = self._accepts(matches, offers)
-        in_time = in_time_probability(world, people.hidden.answer_minutes[rows], life_us)
-        return accepts * in_time * people.hidden.show_up[rows] * (1 - deferred_probability(world, people, rows))
+        return accepts * in_time_probability(world, people.hidden.answer_minutes[rows], life_us)
 
     def _known(self, matches: Event) -> list[Event]:
         return [one for one in matches["matches"] if 1 <= one["donor_id"] <= self._history.people.donor_id.size]

@@ -14,7 +14,7 @@ from smartblood.cli.world_flags import world_flags
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
-    from smartblood.training.elsewhere import Evaluation
+    from smartblood.training.elsewhere import Calibrated, Evaluation
     from smartblood.training.judging import Interval
     from smartblood.training.promise import Kept
     from smartblood.training.uci import Donors, Judged
@@ -140,12 +140,35 @@ def _comparison(found: Evaluation) -> str:
         lines.append(f"{name:14}" + "".join(f"{cell:>26}" for cell in [*cells, _cell(found.gave_per_alert[name])]))
     for name, gain in found.gain_over.items():
         lines.append(f"model over {name}: {gain.value:+.1%} ({gain.lower:+.1%} to {gain.upper:+.1%}) given per alert")
-    for name, ratios in found.observed_to_expected.items():
-        lines.append(f"{name}, observed ÷ expected, ten bins: " + " ".join(f"{one:.2f}" for one in ratios))
+    for name, one in found.calibration.items():
+        lines += _calibration_lines(name, one)
     for name, metrics in found.others.items():
         told = {figure: value for figure, value in metrics.items() if not _is_bins(value)}
         lines.append(f"{name}: " + ", ".join(f"{figure} {_short(value)}" for figure, value in told.items()))
     return "\n".join([*lines, _promise_line(found.promise)])
+
+
+def _calibration_lines(name: str, one: Calibrated) -> list[str]:
+    of = name.removeprefix("sent_")
+    lists = "lists that the system sends" if name.startswith("sent_") else "lists drawn at random"
+    observed = " ".join(f"{of.value:.2f} ({of.lower:.2f}–{of.upper:.2f})" for of in one.observed.ratio)
+    true = " ".join(f"{of.value:.2f}" for of in one.true.ratio)
+    return [
+        f"{of}, {one.n:,} alerts of {lists}: ece {_cell(one.ece)}; ten bins",
+        "  expected            " + " ".join(f"{of:.4f}" for of in one.observed.expected),
+        f"  observed ÷ expected {observed}",
+        f"  truly ÷ expected    {true}",
+    ]
+
+
+def _flat_calibration(name: str, one: Calibrated) -> dict[str, float | int]:
+    sent, of = ("sent_" if name.startswith("sent_") else ""), name.removeprefix("sent_")
+    prefix = sent + ("" if of == "match" else f"{of}_")
+    flat: dict[str, float | int] = {f"{prefix}n": one.n} | _flat_interval(f"{prefix}ece", one.ece) if sent else {}
+    for what, bins in (("observed", one.observed), ("true", one.true)):
+        for number, ratio in enumerate(bins.ratio, 1):
+            flat |= _flat_interval(f"{prefix}{what}_to_expected_{number}", ratio)
+    return flat | {f"{prefix}expected_{number}": mean for number, mean in enumerate(one.observed.expected, 1)}
 
 
 def _promise_line(promise: Kept | None) -> str:
@@ -186,10 +209,8 @@ def _flat_world(found: Evaluation, seed: int) -> dict[str, float | int]:
     for name, gain in found.gain_over.items():
         flat |= _flat_interval(f"gain_over_{name}", gain)
     flat |= _flat_promise(found.promise)
-    for name, ratios in found.observed_to_expected.items():
-        prefix = "" if name == "match" else f"{name}_"
-        for number, one in enumerate(ratios, 1):
-            flat[f"{prefix}observed_to_expected_{number}"] = one
+    for name, one in found.calibration.items():
+        flat |= _flat_calibration(name, one)
     for name, metrics in found.others.items():
         for figure, value in metrics.items():
             if _is_bins(value):

@@ -104,20 +104,29 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="SMARTBLOOD_MODELS_REPORT_OUT",
     show_envvar=True,
-    help="Write it into this file; else it is printed.",
+    help="Write it into this file, and pictures of calibration into pictures/ beside it; else it is printed.",
 )
 @with_settings("models_dir", "models_map_sha256")
 def report(out: Path | None, settings: Settings) -> None:
-    """Say what the default models are and how good they are on later alerts, as Markdown: docs/models.md."""
-    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415 - quick help
-    from smartblood.training.report import report_of  # noqa: PLC0415
+    """Say what the default models are and how good they are on later alerts, as Markdown: docs/models.md.
 
-    text = report_of(read_manifest(settings.models_dir, settings.models_map_sha256), settings.models_dir)
+    With --out there are pictures too: of each model, what it says against what came of it.
+    """
+    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415 - quick help
+    from smartblood.training.pictures import pictures_of  # noqa: PLC0415
+    from smartblood.training.report import PICTURES, report_of  # noqa: PLC0415
+
+    manifest = read_manifest(settings.models_dir, settings.models_map_sha256)
+    text = report_of(manifest, settings.models_dir)
     if out is None:
         click.echo(text, nl=False)
         return
     try:
         out.write_text(text, "utf-8")
+        folder = out.parent / PICTURES
+        folder.mkdir(exist_ok=True)
+        for name, picture in pictures_of(manifest):
+            (folder / f"{name}.png").write_bytes(picture)
     except OSError as error:
         message = f"{out} can't be written: {error.strerror}; give another file with --out"
         raise Fatal(message) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from smartblood.settings import MODELS_DIR, Settings
 
 if TYPE_CHECKING:
     from smartblood.training.replaying import Replayed
+    from smartblood.training.teaching import Trial
 
 NAMES = ("donor_availability", "donor_reliability", "donor_response_time", "donor_seeker_match")
 FORECAST = "demand_forecast"
@@ -38,7 +40,7 @@ ENDS_AT = 1_767_205_800_000_000
 )
 @click.option(
     "--donors",
-    default=12_000,
+    default=24_000,
     type=click.IntRange(500, 1_000_000),
     envvar="SMARTBLOOD_TRAIN_DONORS",
     show_envvar=True,
@@ -46,11 +48,19 @@ ENDS_AT = 1_767_205_800_000_000
 )
 @click.option(
     "--days",
-    default=730,
+    default=900,
     type=click.IntRange(90, 3_650),
     envvar="SMARTBLOOD_TRAIN_DAYS",
     show_envvar=True,
     help="Days that are simulated; for demand_forecast 1826 unless given.",
+)
+@click.option(
+    "--lists",
+    default=4_000,
+    type=click.IntRange(0, 1_000_000),
+    envvar="SMARTBLOOD_TRAIN_LISTS",
+    show_envvar=True,
+    help="Lists that the system itself sends in a second world of half as many donors, for the match to learn from.",
 )
 @click.option(
     "--out",
@@ -61,7 +71,7 @@ ENDS_AT = 1_767_205_800_000_000
     help="Folder of artefacts and model_map.json.",
 )
 @click.option(
-    "--version", default="2.1.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
+    "--version", default="2.2.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
 )
 @click.option(
     "--default",
@@ -82,6 +92,7 @@ def train(  # noqa: PLR0913 - its flags
     seed: int,
     donors: int,
     days: int,
+    lists: int,
     out: Path,
     version: str,
     as_default: bool,
@@ -92,10 +103,11 @@ def train(  # noqa: PLR0913 - its flags
 
     From donors and requests that are simulated, unless recorded topics are named (--from-topics, --from-files). Their
     events are replayed through the stream's own code, trees fitted to what came of it, calibrated, and judged on what
-    came later. donor_seeker_match hears the first two, which are trained with it on earlier events. The same arguments
-    and records give the same bytes. demand_forecast learns from what is asked for each day in a simulated Kerala; with
-    recorded topics it is left out. A version that is there already is never changed; what a version does is said by
-    `smartblood models release`.
+    came later. donor_seeker_match hears the first two, which are trained with it on earlier events; of a simulated
+    world it also learns from lists that the system itself sends in a second one, with the models as they are then. The
+    same arguments and records give the same bytes. demand_forecast learns from what is asked for each day in a
+    simulated Kerala; with recorded topics it is left out. A version that is there already is never changed; what a
+    version does is said by `smartblood models release`.
     """
     from smartblood.errors import Fatal  # noqa: PLC0415 - quick help
     from smartblood.registry.writing import write  # noqa: PLC0415
@@ -103,17 +115,18 @@ def train(  # noqa: PLR0913 - its flags
     def say(step: str) -> None:
         click.echo(f"{step} ...")
 
-    recorded = Asked(**asked)
+    recorded, trial = Asked(**asked), None
     if recorded.is_recorded:
         _refuse_of_world(context)
         _refuse_forecast(models)
     trained: dict[str, Any] = {}
     try:
         if not models or set(models) - {FORECAST}:
-            replayed = (
-                _recorded(recorded, settings, say) if recorded.is_recorded else _simulated(donors, days, seed, say)
-            )
-            trained = _panel(replayed, seed, version, tuple(one for one in models if one != FORECAST), say)
+            if recorded.is_recorded:
+                replayed = _recorded(recorded, settings, say)
+            else:
+                replayed, trial = _simulated(donors, days, lists, seed, say)
+            trained = _panel(replayed, trial, seed, version, tuple(one for one in models if one != FORECAST), say)
         if FORECAST in (models or ALL) and not recorded.is_recorded:
             given = context.get_parameter_source("days") in _GIVEN
             trained[FORECAST] = _forecaster(days if given else DEMAND_DAYS, seed, version, say)
@@ -127,11 +140,17 @@ def train(  # noqa: PLR0913 - its flags
         click.echo(f"{model} {version}: {out / one.entry.file} {what}; sha256 {one.entry.sha256}")
 
 
-def _simulated(donors: int, days: int, seed: int, say: Callable[[str], None]) -> Replayed:
+def _simulated(
+    donors: int, days: int, lists: int, seed: int, say: Callable[[str], None]
+) -> tuple[Replayed, Trial | None]:
     from producers.simulator import World  # noqa: PLC0415 - quick help
     from smartblood.training.replaying import of_world  # noqa: PLC0415
+    from smartblood.training.sent import trial_of  # noqa: PLC0415
 
-    return of_world(World(n_donors=donors, history_days=days, alerts_per_donor_year=6.0), seed, ENDS_AT, say)
+    world = World(n_donors=donors, history_days=days, alerts_per_donor_year=6.0)
+    replayed = of_world(world, seed, ENDS_AT, say)
+    other = replace(world, n_donors=max(donors // 2, 1))
+    return replayed, trial_of(replayed, other, seed + 1, lists, say) if lists else None
 
 
 def _recorded(asked: Asked, settings: Settings, say: Callable[[str], None]) -> Replayed:
@@ -147,11 +166,16 @@ _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 def _panel(
-    replayed: Replayed, seed: int, version: str, names: tuple[str, ...], say: Callable[[str], None]
+    replayed: Replayed,
+    trial: Trial | None,
+    seed: int,
+    version: str,
+    names: tuple[str, ...],
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     from smartblood.training.panel import train as train_panel  # noqa: PLC0415 - quick help
 
-    return dict(train_panel(replayed, seed, version, names=names, on_step=say))
+    return dict(train_panel(replayed, seed, version, names=names, trial=trial, on_step=say))
 
 
 def _forecaster(n_days: int, seed: int, version: str, say: Callable[[str], None]) -> Any:  # noqa: ANN401 - as a panel's
@@ -175,7 +199,7 @@ def _refuse_forecast(models: tuple[str, ...]) -> None:
 
 
 def _refuse_of_world(context: click.Context) -> None:
-    for name in ("donors", "days"):
+    for name in ("donors", "days", "lists"):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             message = f"--{name} makes a simulated world, and what was recorded is to be learned from"
             raise click.UsageError(message)

@@ -37,6 +37,7 @@ NAMES = {
     "model": "model",
     "before": "before",
     "oracle": "oracle",
+    "oracle_anywhere": "oracle without distance",
     "own_record": "own record",
     "nearest_first": "nearest first",
     "predecessor": "predecessor",

@@ -7,30 +7,33 @@ by. All ask the same number of the same donors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.scoring import Panel
-from producers.simulator import World
+from producers.simulator import History, World
+from schemas.records import Event
 from smartblood.errors import Fatal
 from smartblood.training.examples import Examples
 from smartblood.training.judging import (
+    Bins,
     Interval,
     auc,
     brier,
     calibration_error,
     log_loss,
-    observed_to_expected,
+    ratios_by_bin,
     with_interval,
 )
-from smartblood.training.policies import policies, truth_of
+from smartblood.training.policies import Truth, policies, truth_of
 from smartblood.training.promise import Kept, kept
 from smartblood.training.replaying import of_world
+from smartblood.training.sent import N_REQUESTS, lists_sent, sent_of
 from smartblood.training.verdicts import of_availability, of_reliability, of_response_time
-from smartblood.training.views import match_view, told
+from smartblood.training.views import availability_view, match_view, told
 
 ASKED_SHARE = 1 / 3
 LEARNED_SHARE = 0.5
@@ -40,6 +43,27 @@ GAVE_MIN = 20
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+class Calibrated(NamedTuple):
+    """Calibration of one model on some alerts.
+
+    Parameters
+    ----------
+    n : int
+        Alerts.
+    ece : Interval
+        By what came of them.
+    observed : Bins
+        Observed ÷ expected.
+    true : Bins
+        The same by the simulator's own probabilities, without the noise of single outcomes.
+    """
+
+    n: int
+    ece: Interval
+    observed: Bins
+    true: Bins
 
 
 class Evaluation(NamedTuple):
@@ -55,8 +79,9 @@ class Evaluation(NamedTuple):
         Of the third of each list that each policy asks.
     gain_over : dict of str to Interval
         By how much more of those whom the model asks give, relative to whom the other asks.
-    observed_to_expected : dict of str to list of float
-        Of match and availability, in each of ten bins of equal numbers of scores, lowest first.
+    calibration : dict of str to Calibrated
+        Of match and availability on lists drawn at random; and, as ``sent_match`` and ``sent_availability``, on lists
+        that the system itself sends.
     others : dict of str to dict
         Of availability, reliability and response_time: what ``verdicts`` says of each.
     promise : Kept, optional
@@ -69,7 +94,7 @@ class Evaluation(NamedTuple):
     figures: dict[str, dict[str, Interval]]
     gave_per_alert: dict[str, Interval]
     gain_over: dict[str, Interval]
-    observed_to_expected: dict[str, list[float]]
+    calibration: dict[str, Calibrated]
     others: dict[str, dict[str, Any]]
     promise: Kept | None
 
@@ -105,16 +130,50 @@ def evaluate(
         "reliability": of_reliability(panel.reliability, alerts, truth, seed),
         "response_time": of_response_time(panel.response_time, alerts, seed),
     }
-    promise = kept(panel, history, seed, on_step=on_step)
+    on_step(f"asking for {N_REQUESTS:,} requests with as many donors as fill them")
+    lists = lists_sent(panel, history, seed, N_REQUESTS)
     scores = policies(told(panel.match, views.rows, alerts.district), views, truth.gives)
-    return _judged(alerts, scores, others, promise, seed)
+    says_yes = told(panel.availability, availability_view(alerts), alerts.district)
+    calibration = _calibration(alerts, truth, {"match": scores["model"], "availability": says_yes}, seed)
+    return _judged(alerts, scores, others, seed)._replace(
+        calibration={**calibration, **_of_sent(lists, history, seed)}, promise=kept(lists, history, seed)
+    )
+
+
+def _of_sent(lists: Sequence[Event], history: History, seed: int) -> dict[str, Calibrated]:
+    """Return the calibration on lists that the system sends, by what its offers tell."""
+    if not any(one["matches"] for one in lists):
+        return {}
+    alerts, truth = sent_of(lists, history, seed)
+    told_of = [offer for one in lists for offer in one["matches"]]
+    scores = {
+        name: np.array([offer[field] for offer in told_of])
+        for name, field in (("match", "match_score"), ("availability", "availability_score"))
+    }
+    return {f"sent_{name}": one for name, one in _calibration(alerts, truth, scores, seed).items()}
+
+
+def _calibration(alerts: Examples, truth: Truth, scores: dict[str, Floats], seed: int) -> dict[str, Calibrated]:
+    found = {}
+    for name, label, true in (("match", alerts.gave, truth.gives), ("availability", alerts.accepted, truth.says_yes)):
+        score, donors = scores[name], alerts.donor_id
+
+        def error(places: Ints, label: NDArray[np.bool_] = label, score: Floats = score) -> float:
+            return calibration_error(label[places], score[places])
+
+        found[name] = Calibrated(
+            int(label.size),
+            _interval(alerts, error, seed),
+            ratios_by_bin(label, score, donors, seed=seed),
+            ratios_by_bin(true, score, donors, seed=seed),
+        )
+    return found
 
 
 def _judged(
     alerts: Examples,
     scores: dict[str, Floats],
     others: dict[str, dict[str, Any]],
-    promise: Kept | None,
     seed: int,
 ) -> Evaluation:
     chosen = {name: _chosen(alerts, score) for name, score in scores.items()}
@@ -129,12 +188,9 @@ def _judged(
             for name, asked in chosen.items()
             if name != "model"
         },
-        observed_to_expected={
-            "match": observed_to_expected(alerts.gave, scores["model"])[0],
-            "availability": others["availability"].pop("observed_to_expected"),
-        },
+        calibration={},
         others=others,
-        promise=promise,
+        promise=None,
     )
 
 

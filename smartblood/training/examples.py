@@ -78,3 +78,16 @@ class Examples:
         parts = {one.name: getattr(self, one.name) for one in fields(self)}
         behaviour = Behaviour(*(column[places] for column in parts.pop("behaviour")))
         return Examples(behaviour, **{name: part[places] for name, part in parts.items()})
+
+
+def joined(some: Examples, others: Examples) -> Examples:
+    """Return both, evenly among each other, so that of any stretch each has its share."""
+    place = np.concatenate([(np.arange(one.at.size) + 0.5) / max(one.at.size, 1) for one in (some, others)])
+    order = np.argsort(place, kind="stable")
+    parts = {
+        one.name: np.concatenate([getattr(some, one.name), getattr(others, one.name)])[order]
+        for one in fields(Examples)
+        if one.name != "behaviour"
+    }
+    behaviour = (np.concatenate(pair)[order] for pair in zip(some.behaviour, others.behaviour, strict=True))
+    return Examples(Behaviour(*behaviour), **parts)

@@ -73,6 +73,46 @@ def observed_to_expected(label: Flags, probability: Floats) -> tuple[list[float]
     return [round(one, 4) for one in ratios], [round(one, 4) for one in expected]
 
 
+class Bins(NamedTuple):
+    """Calibration in ten bins of equal numbers of scores, lowest first.
+
+    Parameters
+    ----------
+    expected : list of float
+        Mean score of each bin.
+    ratio : list of Interval
+        What was seen by what was expected, with its 95 % interval.
+    """
+
+    expected: list[float]
+    ratio: list[Interval]
+
+
+def ratios_by_bin(seen: Flags | Floats, probability: Floats, groups: Ints, *, seed: int, n_samples: int = 200) -> Bins:
+    """Return observed ÷ expected in ten bins, with intervals by a bootstrap that draws whole groups.
+
+    Parameters
+    ----------
+    seen : ndarray of bool or float64, shape (n,)
+        What came of it; or how probable that truly was, where that is known: without the noise of single outcomes.
+    probability : ndarray of float64, shape (n,)
+    groups : ndarray of int64, shape (n,)
+        Whose outcomes they are: a donor's hang together.
+    """
+    rng = np.random.default_rng([seed, 6])
+    order = np.argsort(probability, kind="stable")
+    expected, ratio = [], []
+    for part in (one for one in np.array_split(order, N_BINS) if one.size):
+        _, of = np.unique(groups[part], return_inverse=True)
+        sums = np.stack([np.bincount(of, weights=column[part]) for column in (seen.astype(np.float64), probability)])
+        drawn = rng.integers(0, sums.shape[1], (n_samples, sums.shape[1]))
+        values = sums[0][drawn].sum(axis=1) / np.maximum(sums[1][drawn].sum(axis=1), LEAST)
+        value = sums[0].sum() / max(sums[1].sum(), LEAST)
+        expected.append(round(float(probability[part].mean()), 4))
+        ratio.append(Interval(*(round(float(one), 4) for one in (value, *np.quantile(values, [0.025, 0.975])))))
+    return Bins(expected, ratio)
+
+
 def ndcg(gave: Flags, score: Floats, groups: Ints, k: int = 10) -> float:
     """Return the mean NDCG@k over the groups (requests) in which somebody gave.
 

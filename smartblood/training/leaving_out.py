@@ -63,6 +63,7 @@ def _without(parts: Parts, code: int) -> Parts:
     return Parts(
         rest(parts.fit),
         rest(parts.calibrate),
+        rest(parts.calibrate_availability),
         rest(parts.fit_match),
         rest(parts.calibrate_match),
         parts.test,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
+from features.scoring import Panel
 from features.vectors import AVAILABILITY, FEATURES, MATCH, RELIABILITY, RESPONSE_TIME
 from smartblood.registry.writing import entry_of
 from smartblood.training import recipes
@@ -15,7 +16,7 @@ from smartblood.training.learning import Trained
 from smartblood.training.leaving_out import leave_out
 from smartblood.training.references import reference
 from smartblood.training.replaying import Replayed
-from smartblood.training.teaching import HEARD, Parts, Taught, TooFewError, split, teach
+from smartblood.training.teaching import HEARD, Parts, Taught, TooFewError, Trial, split, teach
 from smartblood.training.verdicts import of_availability, of_match, of_reliability, of_response_time
 
 
@@ -25,6 +26,7 @@ def train(
     version: str,
     *,
     names: Collection[str] = (),
+    trial: Trial | None = None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Trained]:
     """Train on alerts.
@@ -35,6 +37,8 @@ def train(
     ----------
     names : collection of str
         Models that are wanted; all unless given. Those that a wanted one hears are trained with it.
+    trial : Trial, optional
+        Of a world that is simulated, what only whoever makes it knows of who is asked.
     on_step : callable
         Told what is being done.
 
@@ -44,8 +48,14 @@ def train(
         If there is too little to learn from.
     """
     wanted = [name for name in FEATURES if not names or name in names]
-    parts = split(replayed)
+    parts = split(replayed, None if trial is None else trial.at_random)
+    sent: dict[str, Any] = {}
     try:
+        if trial is not None and MATCH in wanted:
+            first = teach(parts, list(FEATURES), version, seed, on_step)
+            panel = Panel(*(first[name].learned.scorer for name in (MATCH, AVAILABILITY, RELIABILITY, RESPONSE_TIME)))
+            alerts, sent = trial.send(panel)
+            parts = parts.with_sent(alerts)
         taught = teach(parts, wanted, version, seed, on_step)
     except TooFewError as error:
         left_out = [f"{n:,} {why}" for why, n in replayed.origin.get("left_out", {}).items()]
@@ -59,7 +69,8 @@ def train(
     for name, districts in leave_out(parts, wanted, taught, seed, on_step).items():
         metrics[name]["left_out"] = districts
     data = {**replayed.origin, "n_alerts": _sizes(parts)}
-    return {name: _trained(name, version, taught, parts, data, metrics[name]) for name in wanted}
+    data_of = {name: {**data, **({"sent": sent} if sent and name == MATCH else {})} for name in wanted}
+    return {name: _trained(name, version, taught, parts, data_of[name], metrics[name]) for name in wanted}
 
 
 def _trained(
@@ -97,6 +108,7 @@ def _sizes(parts: Parts) -> dict[str, int]:
     return {
         "fit": int(parts.fit.at.size),
         "calibrate": int(parts.calibrate.at.size),
+        "calibrate availability": int(parts.calibrate_availability.at.size),
         "fit the match": int(parts.fit_match.at.size),
         "calibrate the match": int(parts.calibrate_match.at.size),
         "test": int(parts.test.at.size),

@@ -7,30 +7,16 @@ One after the other is asked of the same donors in the same state, so nothing th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from consumers.donor_state import DonorState
-from consumers.driver import Driver
-from consumers.matching.processor import Matching
 from features.ranking import FILL_CERTAINTY, fill_probability
 from features.reach import ReachRules
-from features.scoring import Panel
 from producers.simulator import History, LiveDonors
-from producers.simulator.requests import requests
-from schemas.codec import Codec
 from schemas.records import Event
 from smartblood.training.judging import Interval, with_interval
-
-N_REQUESTS = 1_500
-DAYS = 14
-"""The requests are spread over so many days after the history, by the hours of its hospitals."""
-
-BATCH = 64
 
 
 class Kept(NamedTuple):
@@ -60,17 +46,14 @@ class Kept(NamedTuple):
     difference: Interval
 
 
-def kept(
-    panel: Panel,
-    history: History,
-    seed: int,
-    *,
-    n_requests: int = N_REQUESTS,
-    on_step: Callable[[str], None] = lambda _: None,
-) -> Kept | None:
-    """Measure the promise in a world; None where no list was sized by the model."""
-    on_step(f"asking for {n_requests:,} requests with as many donors as fill them")
-    lists = _lists(panel, history, seed, n_requests)
+def kept(lists: Sequence[Event], history: History, seed: int) -> Kept | None:
+    """Measure the promise of lists in a world; None where none was sized by the model.
+
+    Parameters
+    ----------
+    lists : sequence of dict
+        As ``sent.lists_sent`` returns them.
+    """
     oracle, cap = LiveDonors(history, seed), ReachRules().top_k_open
     found = []
     for one in lists:
@@ -86,18 +69,3 @@ def kept(
         return with_interval(lambda places: float(columns[places, column].mean()), np.arange(len(columns)), seed=seed)
 
     return Kept(len(lists), len(found), *(mean(column) for column in range(4)))
-
-
-def _lists(panel: Panel, history: History, seed: int, n_requests: int) -> list[Event]:
-    """Return the decoded ``matches`` events that answer requests after the history."""
-    codec = Codec()
-    driver = Driver([DonorState(codec), Matching(codec, panel)], codec=codec)
-    for line in history.events():
-        driver.send(line.topic, line.key, line.event, timestamp_ms=line.timestamp_ms)
-    driver.run(batch_size=1_000)
-    first_id = 1 + max((int(str(event["request_id"])) for event in history.requests.event), default=0)
-    busier = replace(history.world, requests_per_day=n_requests / DAYS)
-    for line in islice(requests(busier, seed, history.end, first_request_id=first_id), n_requests):
-        driver.send(line.topic, line.key, line.event, timestamp_ms=line.timestamp_ms)
-    driver.run(batch_size=BATCH)
-    return driver.events("matches")

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from features.vectors import FEATURES
 from smartblood.registry.manifest import Entry, Manifest
 from smartblood.training.card import SAYS, districts_of, figures_of
 
-BINS = ("observed_to_expected", "expected")
+BINS = ("observed_to_expected", "expected", "bins_")
 """Lists in a model's metrics, one entry a bin, lowest first."""
+
+PICTURES = "pictures"
+"""The folder beside the report that holds a picture of each model's calibration, by the model's name."""
+
+
+RATIO = "observed_to_expected"
+
+
+class Calibration(NamedTuple):
+    """Of what a model says: in bins of equal numbers of scores, lowest first, what was expected and what was seen.
+
+    Parameters
+    ----------
+    of : str
+        Which of the things that the model says, empty where it says one.
+    expected : list of float
+        Mean score.
+    ratio, lower, upper : list of float
+        Observed ÷ expected, and its 95 % interval; that is empty where the version was judged without.
+    true : list of float
+        The same by the simulator's own probabilities; empty where nobody knows them.
+    """
+
+    of: str
+    expected: list[float]
+    ratio: list[float]
+    lower: list[float]
+    upper: list[float]
+    true: list[float]
 
 
 def report_of(manifest: Manifest, models_dir: Path) -> str:
@@ -30,7 +60,9 @@ def report_of(manifest: Manifest, models_dir: Path) -> str:
         "",
         "All are trained and judged on **simulated** donors, on later alerts than any they have seen, with 95 %",
         "intervals by a bootstrap over requests. The oracle is the simulator's own probability, which knows what no",
-        "event says.",
+        "event says; without distance it is averaged over the distances at which a donor is asked at random, for",
+        "`donor_availability` isn't told how far the request is. Where few in a bin say yes, observed ÷ expected is",
+        "noise for the most part: truly ÷ expected is the same by the simulator's own probabilities.",
         "",
         "| model | version | bytes | features | SHA-256 |",
         "|---|---|---|---|---|",
@@ -57,6 +89,8 @@ def _section(entry: Entry) -> list[str]:
         *(f"| `{one.name}` | {one.unit} |" for one in entry.features),
         "",
         *figures_of(metrics),
+        "",
+        f"![Calibration of {entry.name}]({PICTURES}/{entry.name}.png)",
         *_bins(entry.metrics),
         *districts_of(entry.metrics),
     ]
@@ -65,18 +99,35 @@ def _section(entry: Entry) -> list[str]:
 def _bins(metrics: dict[str, Any]) -> list[str]:
     """Return a table of calibration: in ten bins of equal numbers of scores, what was expected and what was seen."""
     lines = []
-    for name, ratios in metrics.items():
-        if not name.startswith("observed_to_expected"):
-            continue
-        of = name.removeprefix("observed_to_expected").replace("_", " ").strip()
-        expected = metrics[name.replace("observed_to_expected", "expected", 1)]
+    for one in calibrations_of(metrics):
+        rows: dict[str, Iterable[str]] = {
+            "expected": (f"{value:.3f}" for value in one.expected),
+            "observed ÷ expected": (f"{value:.2f}" for value in one.ratio),
+        }
+        if one.lower:
+            ends = zip(one.lower, one.upper, strict=True)
+            rows["95 % interval"] = (f"{lower:.2f}–{upper:.2f}" for lower, upper in ends)
+        if one.true:
+            rows["truly ÷ expected"] = (f"{value:.2f}" for value in one.true)
         lines += [
             "",
-            f"Calibration{f', {of}' if of else ''}: ten bins of equal numbers of scores, lowest first.",
+            f"Calibration{f', {one.of}' if one.of else ''}: ten bins of equal numbers of scores, lowest first.",
             "",
-            f"| {' | '.join(['', *map(str, range(1, len(ratios) + 1))])} |",
-            f"|{'---|' * (len(ratios) + 1)}",
-            f"| expected | {' | '.join(f'{one:.3f}' for one in expected)} |",
-            f"| observed ÷ expected | {' | '.join(f'{one:.2f}' for one in ratios)} |",
+            f"| {' | '.join(['', *map(str, range(1, len(one.ratio) + 1))])} |",
+            f"|{'---|' * (len(one.ratio) + 1)}",
+            *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()),
         ]
     return lines
+
+
+def calibrations_of(metrics: dict[str, Any]) -> list[Calibration]:
+    """Return what a model's metrics say of its calibration, bin by bin."""
+    found = []
+    for name, ratios in metrics.items():
+        if not name.startswith(RATIO):
+            continue
+        ending = name.removeprefix(RATIO)
+        lower, upper, true = (metrics.get(f"bins_{of}{ending}", []) for of in ("lower", "upper", "true"))
+        of = ending.replace("_", " ").strip()
+        found.append(Calibration(of, metrics[f"expected{ending}"], ratios, lower, upper, true))
+    return found

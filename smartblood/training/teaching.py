@@ -1,29 +1,42 @@
 """Who learns from which alerts: each model from later ones than those that it hears learned from.
 
-``donor_availability``, ``donor_reliability`` and ``donor_response_time`` are fitted on the earliest alerts;
+At first nothing is known of anybody: the very first alerts teach nothing but what each donor does.
+``donor_availability``, ``donor_reliability`` and ``donor_response_time`` are fitted on those after them;
 ``donor_seeker_match``, which hears two of them, on later ones: what they say there is what they will say of anybody
 whom they haven't seen. All are judged on the latest. What is tuned (which kind of calibration) is tuned before those.
+
+Of a world that is simulated it is known which lists were drawn at random, and it can be asked what would have come of
+the system's own lists (``Trial``). The first calibrate ``donor_availability``, which isn't told how far a request is,
+and so needs a way of asking that prefers nobody who lives near; the second are added to what the match is fitted and
+calibrated on. What topics recorded is what the system sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.scoring import Panel
 from features.vectors import AVAILABILITY, MATCH, RELIABILITY, RESPONSE_TIME
-from smartblood.training.examples import Examples
+from smartblood.training.examples import Examples, joined
 from smartblood.training.learning import Learned, Lesson, learn
 from smartblood.training.policies import Truth, truth_of
 from smartblood.training.replaying import Replayed
 from smartblood.training.views import availability_view, known_promises, match_view, reliability_view, waiting_view
 
-BOUNDS = (0.4, 0.5, 0.75, 0.85)
-"""Shares of the alerts, by time: until the first the three are fitted, until the second calibrated; then the match
-model is fitted, and calibrated; the rest judges."""
+BOUNDS = (0.15, 0.43, 0.54, 0.76, 0.85)
+"""Shares of the alerts, by time: until the first nothing is learned, until the second the three are fitted, until the
+third calibrated; then the match model is fitted, and calibrated; the rest judges."""
+
+CALIBRATES = 2
+"""Which of them calibrates the three."""
+
+SENT_FIT_SHARE = 0.8
+"""Of the alerts that the system itself sent, by time: these fit the match, the later ones calibrate it."""
 
 HEARD = (AVAILABILITY, RELIABILITY)
 """By the match."""
@@ -42,10 +55,36 @@ class Parts:
 
     fit: Examples
     calibrate: Examples
+    calibrate_availability: Examples
     fit_match: Examples
     calibrate_match: Examples
     test: Examples
     truth: Truth | None
+
+    def with_sent(self, sent: Examples) -> Parts:
+        """Return them with alerts that the system itself sent among what the match learns from."""
+        at = first_asked_at(sent)
+        is_later = at >= np.quantile(at, SENT_FIT_SHARE)
+        return replace(
+            self,
+            fit_match=joined(self.fit_match, sent.take(~is_later)),
+            calibrate_match=joined(self.calibrate_match, sent.take(is_later)),
+        )
+
+
+class Trial(NamedTuple):
+    """What only whoever makes a world knows of who is asked.
+
+    Parameters
+    ----------
+    at_random : ndarray of bool, shape (n,)
+        Of each example, whether its list was drawn at random.
+    send : callable
+        Returns alerts as the system sends them with the models that it is given, and what is to be told of them.
+    """
+
+    at_random: NDArray[np.bool_]
+    send: Callable[[Panel], tuple[Examples, dict[str, Any]]]
 
 
 class Taught(NamedTuple):
@@ -84,17 +123,24 @@ def teach(
     return taught
 
 
-def split(replayed: Replayed) -> Parts:
-    """Cut by time, between requests: what is judged lies after all that was learned from."""
+def split(replayed: Replayed, at_random: NDArray[np.bool_] | None = None) -> Parts:
+    """Cut by time, between requests: what is judged lies after all that was learned from.
+
+    Parameters
+    ----------
+    at_random : ndarray of bool, shape (n,), optional
+        Of each example, whether its list was drawn at random, where that is known.
+    """
     examples, history = replayed.examples, replayed.history
     at = first_asked_at(examples)
     cuts = np.quantile(at, BOUNDS) if at.size else np.zeros(len(BOUNDS))
     part = np.searchsorted(cuts, at, side="right")
     fit, calibrate, fit_match, calibrate_match, test = (
-        examples.take(part == number) for number in range(len(BOUNDS) + 1)
+        examples.take(part == number) for number in range(1, len(BOUNDS) + 1)
     )
+    drawn = calibrate if at_random is None else examples.take((part == CALIBRATES) & at_random)
     truth = None if history is None else truth_of(test, history)
-    return Parts(fit, calibrate, fit_match, calibrate_match, test, truth)
+    return Parts(fit, calibrate, drawn, fit_match, calibrate_match, test, truth)
 
 
 def first_asked_at(examples: Examples) -> NDArray[np.int64]:
@@ -105,9 +151,8 @@ def first_asked_at(examples: Examples) -> NDArray[np.int64]:
 
 
 def _of_availability(parts: Parts, _: dict[str, Taught]) -> Lesson:
-    return Lesson(
-        availability_view(parts.fit), parts.fit.accepted, availability_view(parts.calibrate), parts.calibrate.accepted
-    )
+    later = parts.calibrate_availability
+    return Lesson(availability_view(parts.fit), parts.fit.accepted, availability_view(later), later.accepted)
 
 
 def _of_reliability(parts: Parts, _: dict[str, Taught]) -> Lesson:

@@ -19,7 +19,7 @@ from smartblood.training.judging import (
     calibration_error,
     log_loss,
     ndcg,
-    observed_to_expected,
+    ratios_by_bin,
     with_interval,
 )
 from smartblood.training.policies import Truth, policies
@@ -38,11 +38,11 @@ PROPER: tuple[tuple[str, Measure], ...] = (
 
 
 def of_availability(scorer: Scorer, test: Examples, truth: Truth | None, seed: int) -> dict[str, Any]:
-    """Compare with the simulator's truth and with the donor's own record alone."""
+    """Compare with the simulator's truth, with that of whoever isn't told the distance, and with the own record."""
     rows = availability_view(test)
     scores = {
         "model": told(scorer, rows, test.district),
-        **({} if truth is None else {"oracle": truth.says_yes}),
+        **({} if truth is None else {"oracle": truth.says_yes, "oracle_anywhere": truth.says_yes_anywhere}),
         "own_record": rows[:, AVAILABILITY_FEATURES.index("response_rate")],
     }
     return probabilities_of(test.accepted, scores, test.request_id, seed)
@@ -114,11 +114,25 @@ def probabilities_of(label: Flags, scores: dict[str, Floats], groups: NDArray[np
     for figure, measure in PROPER:
         for name, score in scores.items():
             metrics[f"{figure}_{name}"] = _interval(label, score, measure, groups, seed)
-    metrics["observed_to_expected"], metrics["expected"] = observed_to_expected(label, scores["model"])
+    metrics |= _bins(label, scores, groups, seed)
     metrics["log_loss_base_rate"], metrics["brier_base_rate"] = (
         _round(log_loss(label, base)),
         _round(brier(label, base)),
     )
+    return metrics
+
+
+def _bins(label: Flags, scores: dict[str, Floats], groups: NDArray[np.int64], seed: int) -> dict[str, Any]:
+    found = ratios_by_bin(label, scores["model"], groups, seed=seed)
+    metrics: dict[str, Any] = {
+        "observed_to_expected": [one.value for one in found.ratio],
+        "expected": found.expected,
+        "bins_lower": [one.lower for one in found.ratio],
+        "bins_upper": [one.upper for one in found.ratio],
+    }
+    if "oracle" in scores:
+        true = ratios_by_bin(scores["oracle"], scores["model"], groups, seed=seed, n_samples=1)
+        metrics["bins_true"] = [one.value for one in true.ratio]
     return metrics
 
 

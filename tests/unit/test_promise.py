@@ -11,33 +11,28 @@ END = 1_780_000_000_000_000
 WORLD = World(n_donors=300, history_days=60)
 
 
-def lists_of(monkeypatch, history, inflated=1.0):
+def kept_by_lists(history, inflated=1.0):
     """Let each request be offered whoever is needed by the simulator's own probabilities, times a factor."""
     oracle = promise.LiveDonors(history, 1)
     donors = range(1, history.people.donor_id.size + 1)
-
-    def lists(*_):
-        found = []
-        for request_id in range(40):
-            event = {
-                "occurred_at": END + request_id * 3_600_000_000,
-                "request_id": request_id,
-                "blood_group": "O_POS",
-                "district": "Ernakulam",
-                "urgency": "HIGH",
-                "required_by": END + (request_id + 12) * 3_600_000_000,
-                "units_required": 1 + request_id % 3,
-                "matches": [{"donor_id": one, "distance_km": 2.0, "blood_group": "O_POS"} for one in donors],
-            }
-            scores = oracle.gives(event) * inflated
-            for offer, score in zip(event["matches"], scores.tolist(), strict=True):
-                offer["match_score"] = min(round(score, 6), 1.0)
-            n = promise_length([offer["match_score"] for offer in event["matches"]], event["units_required"])
-            found.append({**event, "matches": event["matches"][:n]})
-        return found
-
-    monkeypatch.setattr(promise, "_lists", lists)
-    return promise.kept(None, history, 1)
+    found = []
+    for request_id in range(40):
+        event = {
+            "occurred_at": END + request_id * 3_600_000_000,
+            "request_id": request_id,
+            "blood_group": "O_POS",
+            "district": "Ernakulam",
+            "urgency": "HIGH",
+            "required_by": END + (request_id + 12) * 3_600_000_000,
+            "units_required": 1 + request_id % 3,
+            "matches": [{"donor_id": one, "distance_km": 2.0, "blood_group": "O_POS"} for one in donors],
+        }
+        scores = oracle.gives(event) * inflated
+        for offer, score in zip(event["matches"], scores.tolist(), strict=True):
+            offer["match_score"] = min(round(score, 6), 1.0)
+        n = promise_length([offer["match_score"] for offer in event["matches"]], event["units_required"])
+        found.append({**event, "matches": event["matches"][:n]})
+    return promise.kept(found, history, 1)
 
 
 def promise_length(scores, units):
@@ -50,20 +45,19 @@ def promise_length(scores, units):
     return len(scores)
 
 
-def test_scores_that_are_the_truth_keep_the_promise_and_inflated_ones_break_it(monkeypatch):
+def test_scores_that_are_the_truth_keep_the_promise_and_inflated_ones_break_it():
     history = simulate(WORLD, 3, END)
-    honest = lists_of(monkeypatch, history)
+    honest = kept_by_lists(history)
     assert honest.n_requests == 40
     assert honest.n_sized > 20
     assert honest.claimed.value >= FILL_CERTAINTY
     assert abs(honest.difference.value) < 1e-4
-    boastful = lists_of(monkeypatch, history, inflated=2.0)
+    boastful = kept_by_lists(history, inflated=2.0)
     assert boastful.difference.upper < -0.1
     assert boastful.asked.value < honest.asked.value
     assert isinstance(boastful.filled, Interval)
 
 
-def test_where_nobody_can_be_asked_no_list_is_sized(monkeypatch):
+def test_where_nobody_can_be_asked_no_list_is_sized():
     history = simulate(WORLD, 3, END)
-    monkeypatch.setattr(promise, "_lists", lambda *_: [{"matches": [], "units_required": 1}])
-    assert promise.kept(None, history, 1) is None
+    assert promise.kept([{"matches": [], "units_required": 1}], history, 1) is None
