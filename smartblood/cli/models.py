@@ -112,8 +112,8 @@ def report(out: Path | None, settings: Settings) -> None:
 
     With --out there are pictures too: of each model, what it says against what came of it.
     """
+    from smartblood.pictures.calibration import pictures_of  # noqa: PLC0415
     from smartblood.registry.manifest import read_manifest  # noqa: PLC0415 - quick help
-    from smartblood.training.pictures import pictures_of  # noqa: PLC0415
     from smartblood.training.report import PICTURES, report_of  # noqa: PLC0415
 
     manifest = read_manifest(settings.models_dir, settings.models_map_sha256)

@@ -1,6 +1,6 @@
 """Pictures of calibration: what a model says against what came of it, from the manifest alone.
 
-The one door to matplotlib. Pictures are drawn without a screen, and say in words and marks what they say in colour.
+They say in words and marks what they say in colour.
 """
 
 from __future__ import annotations

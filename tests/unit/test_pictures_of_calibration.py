@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from features.vectors import FEATURES
+from smartblood.pictures.calibration import pictures_of
 from smartblood.registry.manifest import read_manifest
 from smartblood.settings import MODELS_DIR
 from smartblood.training.judging import ratios_by_bin
-from smartblood.training.pictures import pictures_of
 from smartblood.training.report import PICTURES, calibrations_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 BYTES_MOST = 60_000
 
 
