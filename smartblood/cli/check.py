@@ -114,7 +114,7 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    from smartblood.storage import check as differences_of  # noqa: PLC0415
+    from smartblood.storage.schema import check as differences_of  # noqa: PLC0415
 
     try:
         differences = differences_of(settings.database_url or "")

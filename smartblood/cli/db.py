@@ -18,7 +18,7 @@ def db() -> None:
 @with_settings("database_url")
 def upgrade(settings: Settings) -> None:
     """Make the tables, or bring them up to date."""
-    from smartblood.storage import upgrade as bring_up_to_date  # noqa: PLC0415 - quick help
+    from smartblood.storage.schema import upgrade as bring_up_to_date  # noqa: PLC0415 - quick help
 
     bring_up_to_date(_url(settings))
     click.echo("tables are up to date")
@@ -28,7 +28,7 @@ def upgrade(settings: Settings) -> None:
 @with_settings("database_url")
 def check(settings: Settings) -> int:
     """Say what differs between the tables and what this release needs; exit 1 where something does."""
-    from smartblood.storage import check as differences_of  # noqa: PLC0415 - quick help
+    from smartblood.storage.schema import check as differences_of  # noqa: PLC0415 - quick help
 
     differences = differences_of(_url(settings))
     for line in differences:

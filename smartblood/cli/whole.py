@@ -117,7 +117,7 @@ def started(settings: Settings, stop: Stop, *, data: Path | None = None, n_worke
 def _prepare(here: Machine, log: FilteringBoundLogger) -> None:
     """Make topics and tables what they should be; where topics can't be, say so."""
     from smartblood.kafka.topics import ensure  # noqa: PLC0415
-    from smartblood.storage import upgrade  # noqa: PLC0415
+    from smartblood.storage.schema import upgrade  # noqa: PLC0415
 
     here.await_database()
     assert here.settings.database_url is not None  # noqa: S101 - the machine has one

@@ -13,7 +13,7 @@ from features.demand import DAYS_MAX, Demand
 from smartblood.storage.bulk import Incoming
 from smartblood.storage.demand import in_order
 from smartblood.storage.engine import engine_of, translated
-from smartblood.storage.schema import require_up_to_date
+from smartblood.storage.steps import require_up_to_date
 from smartblood.storage.tables import CONSUMER_OFFSETS, DEMAND_DAYS, DEMAND_FORECASTS
 
 ROWS_AT_ONCE = 20_000

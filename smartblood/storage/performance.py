@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from features.outcomes import FACTS
 from smartblood.storage.engine import engine_of, translated
-from smartblood.storage.schema import require_up_to_date
+from smartblood.storage.steps import require_up_to_date
 from smartblood.storage.tables import (
     BLOOD_REQUESTS,
     DONOR_OUTCOMES,

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from smartblood.errors import Fatal
 from smartblood.storage.engine import RefusedByDatabase, engine_of, translated
+from smartblood.storage.steps import MIGRATIONS, pending_migrations
 from smartblood.storage.tables import METADATA
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_LOCK = 7_352_911_001
 """Key of the advisory lock that lets one process at a time migrate."""
 
@@ -61,35 +59,6 @@ def check(url: str) -> list[str]:
             return pending or [_line(difference) for difference in _differences(connection)]
     finally:
         engine.dispose()
-
-
-def require_up_to_date(engine: Engine) -> None:
-    """Refuse to work on tables that this release doesn't know.
-
-    Raises
-    ------
-    Fatal
-        If a migration is pending, or the database is ahead of this release.
-    Retryable
-        If Postgres doesn't answer.
-    """
-    with translated("the migrations"), engine.connect() as connection:
-        pending = pending_migrations(connection)
-    if pending:
-        raise Fatal(pending[0])
-
-
-def pending_migrations(connection: Connection) -> list[str]:
-    """Return one line where the database is not at this release's step."""
-    script = ScriptDirectory.from_config(_config(connection))
-    head = script.get_current_head()
-    at = MigrationContext.configure(connection).get_current_revision()
-    if at == head:
-        return []
-    known = {step.revision for step in script.walk_revisions()}
-    if at is not None and at not in known:
-        return [f"the database is at migration {at}, which this release doesn't know: run the newer release"]
-    return [f"migrations are pending (database at {at or 'none'}, release at {head}): run `smartblood db upgrade`"]
 
 
 def _config(connection: Connection) -> Config:

@@ -28,7 +28,7 @@ from smartblood.storage import statements as sql
 from smartblood.storage.artefacts import Artefacts, no_artefacts
 from smartblood.storage.bulk import Incoming, Offset
 from smartblood.storage.engine import engine_of, translated
-from smartblood.storage.schema import require_up_to_date
+from smartblood.storage.steps import require_up_to_date
 from smartblood.storage.tables import CONSUMER_OFFSETS
 
 SETTLING_LOCK = 7_352_911_002

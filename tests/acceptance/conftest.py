@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smartblood.storage import upgrade
+from smartblood.storage.schema import upgrade
 from tests.acceptance.system import System
 
 

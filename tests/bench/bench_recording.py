@@ -16,7 +16,7 @@ from consumers.recording.projection import Projection
 from consumers.recording.rows import DonorRow
 from features.rule_set import INDIA_2020
 from features.vectors import MATCH_FEATURES
-from smartblood.storage import upgrade
+from smartblood.storage.schema import upgrade
 from smartblood.storage.sink import Sink
 from smartblood.storage.tables import DONORS
 from tests.bench.report import median, print_table

@@ -8,6 +8,8 @@ import threading
 from dataclasses import replace
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from consumers.donor_state import DonorState
 from consumers.driver import Driver
@@ -18,6 +20,7 @@ from smartblood.performance.judgement import Limits
 from smartblood.registry.manifest import FILE, Manifest
 from smartblood.registry.writing import entry_of
 from smartblood.settings import load
+from smartblood.storage.steps import MIGRATIONS, steps
 from tests.unit.donor_state.histories import DAY, DONOR, START, donation, response
 from tests.unit.matching.world import KOCHI, World, cell_north_of, request, state
 
@@ -126,6 +129,23 @@ def test_telling_what_artefacts_there_are_loads_nothing_that_evaluates_them():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_a_recorder_loads_nothing_that_only_migrations_need():
+    program = (
+        "import sys\nimport smartblood.storage.recorder\n"
+        "sys.exit(','.join(m for m in ('alembic', 'mako', 'numba', 'scipy', 'matplotlib') if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_the_steps_of_the_tables_are_those_that_alembic_sees():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    seen = [step.revision for step in ScriptDirectory.from_config(config).walk_revisions()]
+    assert seen[::-1] == steps()
+    assert len(seen) >= 4
 
 
 def test_how_models_are_judged_is_set(monkeypatch):

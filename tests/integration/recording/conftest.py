@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import create_engine, text
 
-from smartblood.storage import upgrade
 from smartblood.storage.performance import Judgements
+from smartblood.storage.schema import upgrade
 from smartblood.storage.sink import Sink
 from tests.integration.recording.sink_world import empty
 

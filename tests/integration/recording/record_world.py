@@ -18,8 +18,8 @@ from sqlalchemy import create_engine, text
 
 from consumers.recording.projection import TOPOLOGY
 from smartblood.settings import Settings
-from smartblood.storage import upgrade
 from smartblood.storage.recorder import Recorder
+from smartblood.storage.schema import upgrade
 from smartblood.storage.tables import METADATA
 from tests.record_events import AT, CODEC, MINUTE, an_id, event, key_of, matches_of
 

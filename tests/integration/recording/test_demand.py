@@ -14,9 +14,8 @@ from sqlalchemy import create_engine, text
 from features.compatibility import group_text
 from features.districts import DISTRICT_NAMES
 from smartblood import cli
-from smartblood.storage import upgrade
 from smartblood.storage.demand_days import DemandDays
-from smartblood.storage.schema import _config
+from smartblood.storage.schema import _config, upgrade
 from smartblood.storage.sink import Sink
 from tests.integration.recording.sink_world import closed, created, empty, put
 from tests.record_events import AT, MINUTE

@@ -9,10 +9,10 @@ from consumers.recording.folding import fold
 from consumers.recording.refusals import refused_row
 from schemas.errors import InvalidRecord
 from smartblood.errors import Fatal, Retryable
-from smartblood.storage import check, upgrade
 from smartblood.storage.bulk import Offset
 from smartblood.storage.counts import row_counts
 from smartblood.storage.engine import RefusedByDatabase, TooSlow
+from smartblood.storage.schema import check, upgrade
 from smartblood.storage.sink import OwnershipLost, Sink
 from tests.integration.recording.sink_world import (
     OFFER,
