@@ -152,19 +152,20 @@ def test_list_shows_slots_in_local_time_and_utc_and_what_a_running_scheduler_fir
 
 
 @pytest.mark.usefixtures("environment")
-def test_it_shares_a_process_with_another_processor(tmp_path):
+def test_it_shares_a_process_with_another_processor_and_stands_by_elsewhere(tmp_path):
     folder = tmp_path / "metrics"
     folder.mkdir()
     settings = load(donor_partitions=1, request_partitions=1, output_partitions=1)
     ensure(settings)
     said = []
-    supervisor = Supervisor([("scheduling+donor-state", "one")], settings, folder, said.append)
+    workers = [("scheduling+donor-state", "one"), ("scheduling", "two")]
+    supervisor = Supervisor(workers, settings, folder, said.append)
     supervisor.start()
     try:
         wait_until(lambda: not list(supervisor.unready()))
-        (child,) = supervisor._children
-        assert ready_workers(of_all_processes(folder)()) == {("scheduling", "one"), ("donor-state", "one")}
-        assert child.n_restarts == 0
+        ready = {("scheduling", "one"), ("donor-state", "one"), ("scheduling", "two")}
+        assert ready_workers(of_all_processes(folder)()) == ready, "who stands by is ready, too"
+        assert [child.n_restarts for child in supervisor._children] == [0, 0]
     finally:
         supervisor.stop()
     assert not said

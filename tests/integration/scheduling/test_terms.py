@@ -111,8 +111,7 @@ def test_overtaken_at_each_step_it_adds_nothing_when_it_goes_on(weeks, step):
         left[0] -= at == step
         if left[0] == 0:
             left[0] = -1_000
-            second.turn(BEGIN_US + WEEK_US)
-            second.turn(BEGIN_US + WEEK_US)
+            second.turns(BEGIN_US, BEGIN_US + WEEK_US)
             assert second.leads
 
     first = Leader(weeks, "first", be_overtaken)
