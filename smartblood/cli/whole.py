@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from smartblood.stopping import Stop
     from smartblood.supervisor import Supervisor
 
-NAMES = ("donor-state", "matching", "recording")
+NAMES = ("donor-state", "matching", "recording", "forecasting")
 BROKER_WITHIN_S = 10.0
 READY_WITHIN_S = 300.0
 """A matcher that takes in millions of donors needs its time."""

@@ -72,7 +72,7 @@ def test_up_says_where_all_is_keeps_it_running_and_leaves_nothing_behind(tmp_pat
         assert set(found) == {"kafka", "database", "http", "metrics"}
         assert is_ready(found["metrics"])
         everybody = family(up)
-        assert [len(named(everybody, part)) for part in PARTS] == [3, 1, 1]
+        assert [len(named(everybody, part)) for part in PARTS] == [4, 1, 1]
 
         (matching,) = workers(up.pid, "matching")
         matching.kill()
@@ -99,7 +99,7 @@ def test_up_says_where_all_is_keeps_it_running_and_leaves_nothing_behind(tmp_pat
         assert refused.returncode == 3
         assert "is in use by another" in refused.stderr.splitlines()[-1]
         everybody = family(again)
-        assert len(named(everybody, "smartblood worker")) == 3
+        assert len(named(everybody, "smartblood worker")) == 4
         again.kill()  # as hard as it gets
         again.wait()
         assert psutil.wait_procs(everybody, timeout=10)[1] == []

@@ -114,6 +114,9 @@ def test_everything_is_recorded_as_was_said(undisturbed):
     assert len(undisturbed["model_prediction_logs"]) == 60
     assert len(undisturbed["donors"]) == 36
     assert len(undisturbed["erased_donors"]) == 4
+    assert len(undisturbed["demand_forecasts"]) == 9
+    assert sum(row[5] for row in undisturbed["demand_days"]) == 60
+    assert [row[0] for row in undisturbed["maintenance"]] == ["nightly-reliability"]
     assert undisturbed["refused_records"] == []
     assert undisturbed["donor_responses"] == []
 
