@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from features.forecasting.pace import pace_of
+
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Levels of the quantiles that a forecast says, unless others are asked for."""
 
@@ -21,7 +23,8 @@ class SeriesTable:
     names : tuple of tuple of str, shape (n_series,)
         Of each series its places in a hierarchy, the widest first: ``("Kollam", "O_POS")``, or ``("A",)``.
     days : ndarray of datetime64[D], shape (n_periods,)
-        Ascending and evenly spaced; the last is the cutoff, the last period known.
+        Ascending and evenly spaced, or month by month (the same day of each, or the last); a period of several days
+        is named by its last, a month by any. The last is the cutoff, the last period known.
     values : ndarray of float64, shape (n_series, n_periods)
         NaN where nothing is known: before a series began, and in gaps.
     """
@@ -46,10 +49,7 @@ class SeriesTable:
         if len(set(self.names)) != len(self.names):
             message = "a series is there twice"
             raise ValueError(message)
-        steps = np.diff(self.days.astype("datetime64[D]").astype(np.int64))
-        if len(steps) and (steps[0] <= 0 or np.any(steps != steps[0])):
-            message = "days must be ascending and evenly spaced"
-            raise ValueError(message)
+        pace_of(self.days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,17 @@ class SeriesForecast:
 class Forecaster(Protocol):
     """What says of series how they go on; deterministic: the same history gives the same bytes."""
 
-    name: str
-    version: str
-    sha256: str
+    @property
+    def name(self) -> str:
+        """The key of the model, such as ``demand_forecast``."""
+
+    @property
+    def version(self) -> str:
+        """The version."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the artefact, lower-case hex."""
 
     def forecast(self, history: SeriesTable, horizon: int, levels: tuple[float, ...] = LEVELS) -> SeriesForecast:
         """Return the forecast of the ``horizon`` periods after the history's last day, in the history's order.

@@ -36,6 +36,7 @@ COMMANDS = {
     "models": "smartblood.cli.models:models",
     "train": "smartblood.cli.train:train",
     "evaluate": "smartblood.cli.evaluate:evaluate",
+    "backtest": "smartblood.cli.backtest:backtest",
     "check": "smartblood.cli.check:check",
     "prepare": "smartblood.cli.prepare:prepare",
 }

@@ -11,7 +11,7 @@ import click
 from smartblood.cli.options import with_settings
 from smartblood.cli.performance import performance
 from smartblood.cli.recalibrate import recalibrate
-from smartblood.cli.train import NAMES
+from smartblood.cli.train import ALL, FORECAST
 from smartblood.errors import Fatal
 from smartblood.settings import Settings
 
@@ -51,7 +51,7 @@ def verify(context: click.Context, settings: Settings) -> None:
 
 
 @models.command()
-@click.argument("model", type=click.Choice(NAMES), metavar="MODEL")
+@click.argument("model", type=click.Choice(ALL), metavar="MODEL")
 @click.argument("version")
 @click.option(
     "--role",
@@ -128,9 +128,11 @@ models.add_command(recalibrate)
 
 def _digest(model: str, version: str, settings: Settings, *, must_work: bool) -> str:
     """Return a version's digest; where it is to do something, only after it was read as whoever scores reads it."""
-    from smartblood.registry.loading import load_version  # noqa: PLC0415 - quick help
+    from smartblood.registry.loading import load_forecaster, load_version  # noqa: PLC0415 - quick help
     from smartblood.registry.manifest import read_manifest  # noqa: PLC0415 - quick help
 
+    if must_work and model == FORECAST:
+        return load_forecaster(settings.models_dir, version, pinned=settings.models_map_sha256).sha256
     if must_work:
         return load_version(settings.models_dir, model, version, pinned=settings.models_map_sha256).sha256
     try:

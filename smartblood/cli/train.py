@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from smartblood.training.replaying import Replayed
 
 NAMES = ("donor_availability", "donor_reliability", "donor_response_time", "donor_seeker_match")
+FORECAST = "demand_forecast"
+ALL = (*NAMES, FORECAST)
+DEMAND_DAYS = 1_826
+"""Five years: a forecaster sees years before."""
+
 ENDS_AT = 1_767_205_800_000_000
 """Where simulated time ends: the first instant of 2026 in Kerala. No clock is asked, so that anybody gets the same."""
 
 
 @click.command()
-@click.argument("models", nargs=-1, type=click.Choice(NAMES), metavar="[MODEL]...")
+@click.argument("models", nargs=-1, type=click.Choice(ALL), metavar="[MODEL]...")
 @click.option(
     "--seed",
     default=4021,
@@ -45,7 +50,7 @@ ENDS_AT = 1_767_205_800_000_000
     type=click.IntRange(90, 3_650),
     envvar="SMARTBLOOD_TRAIN_DAYS",
     show_envvar=True,
-    help="Days that are simulated.",
+    help="Days that are simulated; for demand_forecast 1826 unless given.",
 )
 @click.option(
     "--out",
@@ -83,29 +88,35 @@ def train(  # noqa: PLR0913 - its flags
     settings: Settings,
     **asked: Any,  # noqa: ANN401 - the fields of Asked
 ) -> None:
-    """Make models anew, all unless named: donor_availability, _reliability, _response_time and donor_seeker_match.
+    """Make models anew, all unless named: those of donors, and demand_forecast.
 
     From donors and requests that are simulated, unless recorded topics are named (--from-topics, --from-files). Their
     events are replayed through the stream's own code, trees fitted to what came of it, calibrated, and judged on what
     came later. donor_seeker_match hears the first two, which are trained with it on earlier events. The same arguments
-    and records give the same bytes. A version that is there already is never changed; what a version does is said by
+    and records give the same bytes. demand_forecast learns from what is asked for each day in a simulated Kerala; with
+    recorded topics it is left out. A version that is there already is never changed; what a version does is said by
     `smartblood models release`.
     """
     from smartblood.errors import Fatal  # noqa: PLC0415 - quick help
     from smartblood.registry.writing import write  # noqa: PLC0415
-    from smartblood.training.panel import train as train_panel  # noqa: PLC0415
 
     def say(step: str) -> None:
         click.echo(f"{step} ...")
 
     recorded = Asked(**asked)
+    if recorded.is_recorded:
+        _refuse_of_world(context)
+        _refuse_forecast(models)
+    trained: dict[str, Any] = {}
     try:
-        if recorded.is_recorded:
-            _refuse_of_world(context)
-            replayed = _recorded(recorded, settings, say)
-        else:
-            replayed = _simulated(donors, days, seed, say)
-        trained = train_panel(replayed, seed, version, names=models, on_step=say)
+        if not models or set(models) - {FORECAST}:
+            replayed = (
+                _recorded(recorded, settings, say) if recorded.is_recorded else _simulated(donors, days, seed, say)
+            )
+            trained = _panel(replayed, seed, version, tuple(one for one in models if one != FORECAST), say)
+        if FORECAST in (models or ALL) and not recorded.is_recorded:
+            given = context.get_parameter_source("days") in _GIVEN
+            trained[FORECAST] = _forecaster(days if given else DEMAND_DAYS, seed, version, say)
     except ValueError as error:
         more = "a longer span" if recorded.is_recorded else "more --donors or --days"
         message = f"{error}; give {more}"
@@ -130,6 +141,37 @@ def _recorded(asked: Asked, settings: Settings, say: Callable[[str], None]) -> R
 
     half_lives = HalfLives(settings.rate_half_life_days, settings.fatigue_half_life_days)
     return of_recording(recording_of(asked, settings, say), half_lives, settings.late_days, say)
+
+
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+
+
+def _panel(
+    replayed: Replayed, seed: int, version: str, names: tuple[str, ...], say: Callable[[str], None]
+) -> dict[str, Any]:
+    from smartblood.training.panel import train as train_panel  # noqa: PLC0415 - quick help
+
+    return dict(train_panel(replayed, seed, version, names=names, on_step=say))
+
+
+def _forecaster(n_days: int, seed: int, version: str, say: Callable[[str], None]) -> Any:  # noqa: ANN401 - as a panel's
+    import numpy as np  # noqa: PLC0415 - quick help
+
+    from producers.simulator import World  # noqa: PLC0415
+    from producers.simulator.demand import daily_demand  # noqa: PLC0415
+    from smartblood.forecasting.training import train as train_forecaster  # noqa: PLC0415
+
+    last = np.datetime64(ENDS_AT, "us").astype("datetime64[D]")  # the day that ends then in Kerala
+    origin = {"source": "the project's simulator; no real demand", "seed": seed}
+    return train_forecaster(daily_demand(World(), seed, last, n_days), version, seed, origin, say)
+
+
+def _refuse_forecast(models: tuple[str, ...]) -> None:
+    if FORECAST in models:
+        message = (
+            f"{FORECAST} isn't learned from recorded topics: leave it out, or leave out --from-topics, --from-files"
+        )
+        raise click.UsageError(message)
 
 
 def _refuse_of_world(context: click.Context) -> None:

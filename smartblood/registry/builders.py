@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from features.forecasting.rows import FEATURES as FORECAST_FEATURES
 from features.vectors import AVAILABILITY, FEATURES, MATCH, RELIABILITY, RESPONSE_TIME
+
+DEMAND_FORECAST = "demand_forecast"
+"""The model of demand; all others are of donors."""
 
 
 class Feature(NamedTuple):
@@ -58,5 +62,9 @@ _UNITS = {
 }
 
 BUILDERS: dict[str, tuple[Feature, ...]] = {
-    model: tuple(Feature(name, "double", _UNITS[model][name]) for name in names) for model, names in FEATURES.items()
+    **{
+        model: tuple(Feature(name, "double", _UNITS[model][name]) for name in names)
+        for model, names in FEATURES.items()
+    },
+    DEMAND_FORECAST: tuple(Feature(name, "double", unit) for name, unit in FORECAST_FEATURES),
 }

@@ -7,11 +7,13 @@ from importlib import metadata
 from pathlib import Path
 
 from smartblood.errors import Fatal
-from smartblood.registry.builders import BUILDERS
+from smartblood.registry.builders import BUILDERS, DEMAND_FORECAST
 from smartblood.registry.manifest import FILE, Entry
 
 LIBRARIES = ("lightgbm", "scikit-learn", "numpy")
 """Libraries in whose versions an artefact was made; with another version nobody has tested it."""
+
+_MORE_LIBRARIES = {DEMAND_FORECAST: ("scipy", "holidays")}  # quantiles and calendars of a forecast are theirs
 
 AGAIN = "take the artefact from the release anew, or train it with `smartblood train {name}`"
 
@@ -65,7 +67,7 @@ def _first_difference(listed: list[tuple[str, ...]], built: list[tuple[str, ...]
 
 
 def _check_libraries(entry: Entry) -> None:
-    for library in LIBRARIES:
+    for library in libraries_of(entry.name):
         made_with, here = entry.libraries.get(library), installed(library)
         if made_with != here:
             message = (
@@ -73,6 +75,11 @@ def _check_libraries(entry: Entry) -> None:
                 f"install the locked versions with `make install`, or {again(entry)}"
             )
             raise Fatal(message)
+
+
+def libraries_of(model: str) -> tuple[str, ...]:
+    """Return in whose versions an artefact of a model is made, and read."""
+    return (*LIBRARIES, *_MORE_LIBRARIES.get(model, ()))
 
 
 def installed(library: str) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,9 @@ from features.recalibration import shifted
 from features.scoring import ModelRefusedError, Panel
 from features.vectors import FEATURES
 from smartblood.errors import Fatal
+from smartblood.registry.builders import DEMAND_FORECAST
 from smartblood.registry.checks import again, checked_bytes
+from smartblood.registry.forecaster import TreeForecaster, forecaster_of
 from smartblood.registry.manifest import FILE, Entry, read_manifest
 from smartblood.registry.scorer import TreeScorer, scorer_of
 from smartblood.registry.trees import UnreadableTreesError
@@ -97,14 +100,33 @@ def load_released(models_dir: Path, name: str, version: str, sha256: str, *, pin
     ModelRefusedError
         If it isn't there, is refused as in ``load_champion``, or has another digest than was released.
     """
-    try:
-        entry = read_manifest(models_dir, pinned).entry(name, version)
-        if entry.sha256 != sha256.lower():
-            message = f"{FILE} says that its digest is {entry.sha256}, and {sha256.lower()[:80]} was released"
-            raise ModelRefusedError(message)
-        return _load(models_dir, entry)
-    except Fatal as error:
-        raise ModelRefusedError(str(error).removeprefix(f"{name} {version}: ")) from error
+    with _refusing(name, version):
+        return _load(models_dir, _released(models_dir, name, version, sha256, pinned))
+
+
+def load_forecaster(models_dir: Path, version: str | None = None, *, pinned: str | None = None) -> TreeForecaster:
+    """Load a version of the model of demand, the default where None.
+
+    Raises
+    ------
+    Fatal
+        As ``load_champion``.
+    """
+    return _read_forecaster(models_dir, read_manifest(models_dir, pinned).entry(DEMAND_FORECAST, version))
+
+
+def load_released_forecaster(
+    models_dir: Path, version: str, sha256: str, *, pinned: str | None = None
+) -> TreeForecaster:
+    """Load the version of the model of demand that a ``model-released`` names.
+
+    Raises
+    ------
+    ModelRefusedError
+        As ``load_released``.
+    """
+    with _refusing(DEMAND_FORECAST, version):
+        return _read_forecaster(models_dir, _released(models_dir, DEMAND_FORECAST, version, sha256, pinned))
 
 
 def verify(models_dir: Path, *, pinned: str | None = None) -> list[Finding]:
@@ -130,10 +152,29 @@ def verify(models_dir: Path, *, pinned: str | None = None) -> list[Finding]:
 
 def _problem(models_dir: Path, entry: Entry) -> str | None:
     try:
-        _load(models_dir, entry)
+        if entry.name == DEMAND_FORECAST:
+            _read_forecaster(models_dir, entry)
+        else:
+            _load(models_dir, entry)
     except Fatal as error:
         return str(error).removeprefix(f"{entry.name} {entry.version}: ")
     return None
+
+
+@contextmanager
+def _refusing(name: str, version: str) -> Iterator[None]:
+    try:
+        yield
+    except Fatal as error:
+        raise ModelRefusedError(str(error).removeprefix(f"{name} {version}: ")) from error
+
+
+def _released(models_dir: Path, name: str, version: str, sha256: str, pinned: str | None) -> Entry:
+    entry = read_manifest(models_dir, pinned).entry(name, version)
+    if entry.sha256 != sha256.lower():
+        message = f"{FILE} says that its digest is {entry.sha256}, and {sha256.lower()[:80]} was released"
+        raise ModelRefusedError(message)
+    return entry
 
 
 def _load(models_dir: Path, entry: Entry) -> TreeScorer:
@@ -142,23 +183,39 @@ def _load(models_dir: Path, entry: Entry) -> TreeScorer:
 
 def _read(models_dir: Path, entry: Entry) -> tuple[Any, TreeScorer]:
     data = checked_bytes(models_dir, entry)
-    try:
+    with _holding_no_model(entry):
         content = joblib.load(io.BytesIO(data))
         return content, _scorer(entry, content)
+
+
+def _read_forecaster(models_dir: Path, entry: Entry) -> TreeForecaster:
+    data = checked_bytes(models_dir, entry)
+    with _holding_no_model(entry):
+        forecaster = forecaster_of(joblib.load(io.BytesIO(data)), sha256=entry.sha256)
+        if (forecaster.name, forecaster.version) != (entry.name, entry.version):
+            holds = f"{forecaster.name} {forecaster.version}"
+            message = f"{entry.name} {entry.version}: {entry.file} holds {holds}; {again(entry)}"
+            raise Fatal(message)
+        forecaster.try_out()  # compiles what isn't yet, so that the first trigger doesn't wait for it
+        return forecaster
+
+
+@contextmanager
+def _holding_no_model(entry: Entry) -> Iterator[None]:
+    """Say in one line what a file holds in place of a model."""
+    try:
+        yield
     except Fatal:
         raise
     except Exception as error:  # whatever unpickling, reading or trying it raises: a release must not stop a stream
-        message = f"{entry.name} {entry.version}: {entry.file} holds no model: {type(error).__name__}; {again(entry)}"
+        what = str(error) if isinstance(error, UnreadableTreesError) else type(error).__name__
+        message = f"{entry.name} {entry.version}: {entry.file} holds no model: {what}; {again(entry)}"
         raise Fatal(message) from error
 
 
 def _scorer(entry: Entry, content: Any) -> TreeScorer:  # noqa: ANN401 - what a file holds
     names = tuple(feature.name for feature in entry.features)
-    try:
-        scorer = scorer_of(content, sha256=entry.sha256)
-    except UnreadableTreesError as error:
-        message = f"{entry.name} {entry.version}: {entry.file} holds no model: {error}; {again(entry)}"
-        raise Fatal(message) from error
+    scorer = scorer_of(content, sha256=entry.sha256)
     if (scorer.name, scorer.version, scorer.features) != (entry.name, entry.version, names):
         message = f"{entry.name} {entry.version}: {entry.file} holds {scorer.name} {scorer.version}; {again(entry)}"
         raise Fatal(message)

@@ -12,7 +12,7 @@ import joblib
 
 from smartblood.errors import Fatal
 from smartblood.registry.builders import BUILDERS
-from smartblood.registry.checks import LIBRARIES, installed
+from smartblood.registry.checks import installed, libraries_of
 from smartblood.registry.manifest import FILE, Entry, Manifest, read_manifest
 
 MODEL, CARD = "model.joblib", "card.md"
@@ -59,7 +59,7 @@ def entry_of(
         file=f"{name}/{version}/{MODEL}",
         sha256=hashlib.sha256(artefact).hexdigest(),
         features=BUILDERS[name],
-        libraries={library: str(installed(library)) for library in LIBRARIES},
+        libraries={library: str(installed(library)) for library in libraries_of(name)},
         training_data=training_data,
         metrics=metrics,
     )

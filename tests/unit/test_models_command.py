@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from features.vectors import FEATURES
 from smartblood import cli
+from smartblood.registry.builders import BUILDERS
 from smartblood.registry.manifest import read_manifest
 from smartblood.settings import MODELS_DIR
 
@@ -39,7 +39,7 @@ def test_models_list_marks_the_default_and_tells_the_digest(run, models_dir):
     said = run("models", "list", "--models-dir", str(models_dir))
     assert said.returncode == 0
     lines = [line.split() for line in said.stdout.splitlines()]
-    assert [(mark, name) for mark, name, *_ in lines] == [("*", name) for name in sorted(FEATURES)]
+    assert [(mark, name) for mark, name, *_ in lines] == [("*", name) for name in sorted(BUILDERS)]
     for _, name, version, digest, *_ in lines:
         assert (models_dir / name / version / "model.joblib").exists()
         assert len(digest) == 64

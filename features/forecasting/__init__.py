@@ -1,0 +1,1 @@
+"""Forecasts as numbers: calendar, what the past says, spread, baselines, figures. No library fits anything here."""

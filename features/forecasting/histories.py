@@ -1,0 +1,46 @@
+"""Histories as they come: what can't be a count is left unknown, and who has nothing to go by is refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.forecasting.pace import Pace, pace_of
+from features.series import SeriesTable
+
+Floats = NDArray[np.float64]
+
+VALUE_MOST = 1e12
+"""A value above it is no count of anything here."""
+
+
+def usable(history: SeriesTable) -> Floats:
+    """Return a history's values, NaN in place of what is no count: below 0, not finite, beyond ``VALUE_MOST``."""
+    values = history.values
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(values) & (values >= 0) & (values <= VALUE_MOST), values, np.nan)
+
+
+def refusals(history: SeriesTable) -> dict[tuple[str, ...], str]:
+    """Return why a series is forecast as NaN, for each of which that is so."""
+    values = usable(history)
+    found = {}
+    for name, row, given in zip(history.names, values, history.values, strict=True):
+        if np.isnan(row).all():
+            n_wrong = int((~np.isnan(given)).sum())
+            found[name] = f"none of its {n_wrong} values is 0 or more" if n_wrong else "nothing is known of it"
+    return found
+
+
+def pace_of_history(history: SeriesTable) -> Pace:
+    """Return at what pace a history goes.
+
+    Raises
+    ------
+    ValueError
+        If nothing at all is known in it.
+    """
+    if not history.names or not len(history.days):
+        message = "a forecast needs a history: no series or no day is given"
+        raise ValueError(message)
+    return pace_of(history.days)

@@ -1,0 +1,209 @@
+"""What the past of series says as of each period: levels, means, years before, spread.
+
+All of it is causal: what stands at a period depends on no later one, so that the same numbers come out whether a
+history ends there or goes on. Values are measured in logarithms of one more, against the series' own level: so trees
+that learned of some series can speak of others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.forecasting.pace import Pace
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+N_LAGS = 8
+BORROWED = 7.0
+"""A level that rests on fewer periods than it should counts what its neighbours say as so many more of them."""
+
+MEAN_LEAST = 1e-3
+"""No level is lower: where nothing was ever asked for, something may be."""
+
+_USUAL_SHARE = 0.1  # how much of a new value the usual level takes in, where what is out of all proportion is told
+_CAP_FACTOR, _CAP_LEAST = 10.0, 20.0
+_SPREAD_BORROWED = 20.0
+_SPREAD_LEAST = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Arrays of shape (n_series, n_periods), each as of the end of a period.
+
+    Parameters
+    ----------
+    pace : Pace
+    values : ndarray of float64
+        As they were counted; NaN where nothing is known.
+    logs : ndarray of float64
+        Logarithms of one more, of values cut down to what is in some proportion.
+    log_levels : tuple of ndarray
+        Means of ``logs`` over each of the pace's ``levels``.
+    mean_levels : tuple of ndarray
+        Means of values over each of the pace's ``levels``; above 0.
+    spread : ndarray of float64
+        Standard deviation around the longer mean level over a year, relative to it, beyond what chance gives to counts.
+    """
+
+    pace: Pace
+    values: Floats
+    logs: Floats
+    log_levels: tuple[Floats, Floats]
+    mean_levels: tuple[Floats, Floats]
+    spread: Floats
+    _means: dict[int, Floats] = field(default_factory=dict)
+    _squares: dict[int, Floats] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of series and periods."""
+        n_series, n_periods = self.values.shape
+        return n_series, n_periods
+
+    def mean(self, window: int) -> Floats:
+        """Return means of ``logs`` over the last ``window`` periods; NaN where none is known."""
+        if window not in self._means:
+            self._means[window] = rolling(self.logs, window)[0]
+        return self._means[window]
+
+    def wobble(self, window: int) -> Floats:
+        """Return standard deviations of ``logs`` over the last ``window`` periods; NaN where none is known."""
+        if window not in self._squares:
+            self._squares[window] = rolling(self.logs**2, window)[0]
+        return np.sqrt(np.maximum(self._squares[window] - self.mean(window) ** 2, 0.0))
+
+
+def past_of(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Past:
+    """Work out what the past of series says.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_series, n_periods)
+        0 or more; NaN where nothing is known.
+    names : tuple of tuple of str
+        Of each series; those that share the first or the last place are neighbours.
+    pace : Pace
+    """
+    capped = _in_proportion(values)
+    logs = np.log1p(capped)
+    log_priors = _priors(logs, names, pace)
+    priors = np.maximum(_priors(capped, names, pace), 0.0)
+    log_levels, mean_levels = [], []
+    for window in pace.levels:
+        log_levels.append(_level(logs, window, log_priors))
+        mean_levels.append(np.maximum(_level(capped, window, priors), MEAN_LEAST))
+    spread = _spread(capped, mean_levels[1], pace)
+    return Past(pace, values, logs, (log_levels[0], log_levels[1]), (mean_levels[0], mean_levels[1]), spread)
+
+
+def rolling(x: Floats, window: int) -> tuple[Floats, Floats]:
+    """Return means over the last ``window`` periods and of how many known ones each is; NaN where of none."""
+    there = ~np.isnan(x)
+    total = np.cumsum(np.where(there, x, 0.0), axis=1)
+    n = np.cumsum(there, axis=1).astype(np.float64)
+    if window < x.shape[1]:
+        total[:, window:], n[:, window:] = total[:, window:] - total[:, :-window], n[:, window:] - n[:, :-window]
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan), n
+
+
+def shifted(x: Floats, by: int) -> Floats:
+    """Return ``x`` of ``by`` periods before, NaN where there is none; of 0 or more."""
+    found = np.full_like(x, np.nan)
+    if by < x.shape[1]:
+        found[:, by:] = x[:, : x.shape[1] - by]
+    return found
+
+
+def mean_known(parts: list[Floats]) -> Floats:
+    """Return the mean of those that are known, element by element; NaN where none is."""
+    stack = np.stack(parts)
+    there = ~np.isnan(stack)
+    n = there.sum(axis=0)
+    total = np.where(there, stack, 0.0).sum(axis=0)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def _in_proportion(values: Floats) -> Floats:
+    """Cut down what is out of all proportion to what was usual; what was seen once is believed the second time."""
+    if not values.size:
+        return values
+    capped = values.copy()
+    usual = np.nan_to_num(_first_medians(values))
+    highest = np.zeros(len(values))
+    for t in range(values.shape[1]):
+        now = values[:, t]
+        capped[:, t] = np.minimum(now, np.maximum(_CAP_LEAST + _CAP_FACTOR * usual, highest))
+        there = ~np.isnan(now)
+        usual = np.where(there, usual + _USUAL_SHARE * (capped[:, t] - usual), usual)
+        highest = np.fmax(highest, now)
+    return capped
+
+
+def _first_medians(values: Floats) -> Floats:
+    found = np.full(len(values), np.nan)
+    for row, series in enumerate(values):
+        first = series[~np.isnan(series)][:N_LAGS]
+        if first.size:
+            found[row] = np.median(first)
+    return found
+
+
+def _level(x: Floats, window: int, priors: Floats) -> Floats:
+    """Return rolling means; those of fewer periods than ``window`` lean on ``priors``."""
+    mean, n = rolling(x, window)
+    borrowed = np.clip(window - n, 0.0, BORROWED)
+    borrowed = np.where(np.isnan(priors), 0.0, borrowed)
+    weight = n + borrowed
+    total = np.nan_to_num(mean) * n + np.nan_to_num(priors) * borrowed
+    return np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan)
+
+
+def _priors(x: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats:
+    """Return what neighbours say of each series' level: that of its kind, moved as its place differs from others.
+
+    A kind is the last place in a name, a place all before it: of ``("Kollam", "O_POS")`` the kind says how much O_POS
+    is asked for in other districts, and the place how Kollam differs, over all groups.
+    """
+    mean, n = rolling(x, pace.a_year)
+    total = np.nan_to_num(mean) * n
+    of_kind = _shared(total, n, [name[-1] if len(name) > 1 else "" for name in names])
+    place = [name[:-1] or name for name in names]
+    off = np.nan_to_num(mean - of_kind) * n
+    codes = _codes(place)
+    shift_total, shift_n = np.zeros((max(codes) + 1, x.shape[1])), np.zeros((max(codes) + 1, x.shape[1]))
+    np.add.at(shift_total, codes, off)
+    np.add.at(shift_n, codes, n)
+    prior: Floats = of_kind + (shift_total / (shift_n + 2 * BORROWED))[codes]
+    return prior
+
+
+def _shared(total: Floats, n: Floats, keys: list[str]) -> Floats:
+    codes = _codes(keys)
+    sums, counts = np.zeros((max(codes) + 1, total.shape[1])), np.zeros((max(codes) + 1, total.shape[1]))
+    np.add.at(sums, codes, total)
+    np.add.at(counts, codes, n)
+    overall = np.where(n.sum(axis=0) > 0, total.sum(axis=0) / np.maximum(n.sum(axis=0), 1), np.nan)
+    mean = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
+    return np.asarray(mean[codes])
+
+
+def _codes(keys: list[str] | list[tuple[str, ...]]) -> list[int]:
+    places: dict[object, int] = {}
+    return [places.setdefault(key, len(places)) for key in keys]
+
+
+def _spread(values: Floats, level: Floats, pace: Pace) -> Floats:
+    """Return how far values stray from the level before them, relative to it, beyond what chance gives to counts."""
+    before = shifted(level, 1)
+    beyond, n = rolling((values - before) ** 2 - before, pace.a_year)
+    square, _ = rolling(np.where(np.isnan(values), np.nan, before**2), pace.a_year)
+    relative = np.maximum(beyond, 0.0) / np.maximum(square, 1e-12)
+    there = ~np.isnan(relative)
+    weight = np.where(there, n, 0.0)
+    pooled = (np.where(there, relative, 0.0) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
+    shrunk = (np.where(there, relative, 0.0) * weight + pooled * _SPREAD_BORROWED) / (weight + _SPREAD_BORROWED)
+    return np.asarray(np.sqrt(np.maximum(shrunk, _SPREAD_LEAST**2)))

@@ -1,0 +1,138 @@
+"""What trees see of a series when they are asked of a period to come: the same columns for every pace and table."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.forecasting.calendars import COLUMNS
+from features.forecasting.past import N_LAGS, Past, mean_known, rolling
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_RECENT = ("holidays", "ramadan_days")
+_RECENT_WINDOW = 4
+_WEEK = 7
+
+FEATURES: tuple[tuple[str, str], ...] = (
+    *(
+        (f"lag_{n}", f"log of one more, {n} periods before the period to come begins, over the level")
+        for n in range(1, N_LAGS + 1)
+    ),
+    *((f"mean_{n}", "mean of logs over the pace's window, over the level") for n in range(1, 6)),
+    ("wobble", "standard deviation of logs over the level's window"),
+    ("wobble_year", "standard deviation of logs over a year"),
+    ("level", "log of one more: the mean of logs over the level's window"),
+    *((f"year_{n}", f"the period {n} years before, over the level then") for n in (1, 2, 3)),
+    *((f"around_year_{n}", f"the periods around {n} years before, over the level then") for n in (1, 2, 3)),
+    ("years", "mean of the years before"),
+    ("around_years", "mean of the periods around, of the years before"),
+    ("since_year", "the level over that of a year before"),
+    *((f"moon_{n}", f"the period {n} lunar years before, over the level then") for n in (1, 2, 3)),
+    ("moons", "mean of the lunar years before"),
+    ("weekday_1", "the last same weekday, over the level; of daily tables"),
+    ("weekday_4", "mean of the last four same weekdays, over the level; of daily tables"),
+    ("weekday_13", "mean of the last thirteen same weekdays, over the level; of daily tables"),
+    *(
+        (f"all_{name}", f"mean of {name} over all series")
+        for name in ("lag_1", "lag_2", "mean_2", "year_1", "years", "moons", "weekday_4")
+    ),
+    *((name, "of the period to come") for name in COLUMNS),
+    *(
+        (f"{name}_{when}", f"{what} of the periods known")
+        for name in _RECENT
+        for when, what in (
+            ("now", "the last"),
+            ("recently", "the mean of the last four"),
+            ("in_level", "the mean over the level's window"),
+        )
+    ),
+    ("horizon", "periods from the last one known to the one to come"),
+)
+"""Names and units of the columns."""
+
+NAMES = tuple(name for name, _ in FEATURES)
+
+
+def rows_of(past: Past, calendar: Floats, origins: Ints, horizon: int, level: int) -> Floats:
+    """Return rows for the period ``horizon`` after each origin.
+
+    Parameters
+    ----------
+    past : Past
+    calendar : ndarray of float64, shape (at least n_periods + horizon, n_columns)
+        As ``calendar_columns`` gives it, from the past's first period on.
+    origins : ndarray of int64, shape (n_origins,)
+        Places of the last period known.
+    horizon : int
+    level : int
+        Which of the pace's levels is measured by, 0 or 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_series, n_origins, n_features)
+    """
+    columns = _own(past, origins, horizon, level)
+    for name in ("lag_1", "lag_2", "mean_2", "year_1", "years", "moons", "weekday_4"):
+        everybody = mean_known(list(columns[name]))
+        columns[f"all_{name}"] = np.broadcast_to(everybody, columns[name].shape)
+    shape = columns["level"].shape
+    for place, name in enumerate(COLUMNS):
+        columns[name] = np.broadcast_to(calendar[origins + horizon, place], shape)
+    for name in _RECENT:
+        known = calendar[: past.shape[1], COLUMNS.index(name)][None]
+        columns[f"{name}_now"] = np.broadcast_to(known[0, origins], shape)
+        columns[f"{name}_recently"] = np.broadcast_to(rolling(known, _RECENT_WINDOW)[0][0, origins], shape)
+        in_level = rolling(known, past.pace.levels[level])[0][0, origins]
+        columns[f"{name}_in_level"] = np.broadcast_to(in_level, shape)
+    columns["horizon"] = np.full(shape, float(horizon))
+    return np.stack([columns[name] for name in NAMES], axis=-1)
+
+
+def _own(past: Past, origins: Ints, horizon: int, level: int) -> dict[str, Floats]:
+    pace, logs, base = past.pace, past.logs, past.log_levels[level]
+    now = base[:, origins]
+    columns = {f"lag_{n}": _at(logs, origins - (n - 1)) - now for n in range(1, N_LAGS + 1)}
+    for n, window in enumerate(pace.means, 1):
+        columns[f"mean_{n}"] = past.mean(window)[:, origins] - now
+    columns["wobble"] = past.wobble(pace.levels[level])[:, origins]
+    columns["wobble_year"] = past.wobble(pace.a_year)[:, origins]
+    columns["level"] = now
+    for n, (year, moon) in enumerate(zip(pace.years, pace.moons, strict=True), 1):
+        then = _at(base, origins - year)
+        columns[f"year_{n}"] = _before(logs, origins, horizon, year) - then
+        around = [_before(logs, origins, horizon + off, year) for off in range(-pace.around, pace.around + 1)]
+        columns[f"around_year_{n}"] = mean_known(around) - then
+        columns[f"moon_{n}"] = _moon(past, origins, horizon, moon) - _at(base, origins - moon)
+    columns["years"] = mean_known([columns[f"year_{n}"] for n in (1, 2, 3)])
+    columns["around_years"] = mean_known([columns[f"around_year_{n}"] for n in (1, 2, 3)])
+    columns["moons"] = mean_known([columns[f"moon_{n}"] for n in (1, 2, 3)])
+    columns["since_year"] = now - _at(base, origins - pace.a_year)
+    back = _WEEK * -(-horizon // _WEEK)
+    same = [_before(logs, origins, horizon, back + _WEEK * n) for n in range(13)] if pace.step_days == 1 else []
+    for n in (1, 4, 13):
+        columns[f"weekday_{n}"] = mean_known(same[:n]) - now if same else np.full(now.shape, np.nan)
+    return columns
+
+
+def _moon(past: Past, origins: Ints, horizon: int, moon: int) -> Floats:
+    if not moon:
+        return np.full((past.shape[0], len(origins)), np.nan)
+    if past.pace.step_days != 1:
+        return _before(past.logs, origins, horizon, moon)
+    return mean_known([_before(past.logs, origins, horizon + off, moon) for off in (-1, 0, 1)])
+
+
+def _before(logs: Floats, origins: Ints, ahead: int, back: int) -> Floats:
+    """Return the period ``back`` before the one ``ahead`` of each origin; NaN where it isn't known by then."""
+    if back < ahead:
+        return np.full((len(logs), len(origins)), np.nan)
+    return _at(logs, origins + ahead - back)
+
+
+def _at(x: Floats, places: Ints) -> Floats:
+    found = np.full((len(x), len(places)), np.nan)
+    there = (places >= 0) & (places < x.shape[1])
+    found[:, there] = x[:, places[there]]
+    return found

@@ -1,0 +1,125 @@
+"""A backtest: as of each origin a forecaster is learned from what was known then, and judged on what came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.forecasting.calendars import Place
+from features.forecasting.figures import Figures, figures_of, scales_of
+from features.forecasting.histories import usable
+from features.series import LEVELS, SeriesTable
+from smartblood.errors import Fatal
+from smartblood.forecasting.classics import exponential_smoothing, seasonal_naive
+from smartblood.forecasting.learning import Fitted, learn
+from smartblood.registry.forecaster import forecaster_of
+
+Floats = NDArray[np.float64]
+
+FORECASTER, NAIVE, ETS = "forecaster", "seasonal naive", "ETS"
+
+
+class Plan(NamedTuple):
+    """What is to be judged.
+
+    Parameters
+    ----------
+    horizon : int
+        Periods that are forecast as of each origin.
+    season : int
+        Periods after which the season comes again, for the classics and what errors are measured by.
+    origins : int
+        How many, the last one horizon before the table's end.
+    every : int
+        Periods from one origin to the next.
+    place : Place, optional
+        Whose calendar counts.
+    """
+
+    horizon: int
+    season: int
+    origins: int
+    every: int
+    place: Place | None = None
+
+    def cutoffs(self, n_periods: int) -> list[int]:
+        """Return the places of the last period known, ascending; only those that are there."""
+        last = n_periods - 1 - self.horizon
+        return [place for n in reversed(range(self.origins)) if (place := last - n * self.every) > 0]
+
+
+class Backtest(NamedTuple):
+    """All that was forecast, and how good it was.
+
+    Parameters
+    ----------
+    cutoffs : tuple of int
+        Places of the last period known.
+    means : ndarray of float64, shape (n_series, n_origins, horizon)
+    quantiles : ndarray of float64, shape (n_series, n_origins, horizon, n_levels)
+    figures : dict of str to Figures
+        Of the forecaster and of the classics.
+    """
+
+    cutoffs: tuple[int, ...]
+    means: Floats
+    quantiles: Floats
+    figures: dict[str, Figures]
+
+
+def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], None] = lambda *_: None) -> Backtest:
+    """Forecast as of each origin and judge it; at each the forecaster is learned anew, from what was known then.
+
+    Parameters
+    ----------
+    on_step : callable
+        Told how many origins are done, of how many, and what is being done.
+
+    Raises
+    ------
+    Fatal
+        If the table is too short.
+    """
+    cutoffs = plan.cutoffs(len(table.days))
+    if len(cutoffs) < plan.origins:
+        message = f"{len(table.days)} periods are too few for {plan.origins} origins {plan.every} apart, "
+        message += f"{plan.horizon} ahead; give fewer --origins, or a longer table"
+        raise Fatal(message)
+    values = usable(table)
+    said: dict[str, list[tuple[Floats, Floats | None]]] = {FORECASTER: [], NAIVE: [], ETS: []}
+    fitted: Fitted = {}
+    for done, cutoff in enumerate(cutoffs):
+        known = SeriesTable(table.names, table.days[: cutoff + 1], table.values[:, : cutoff + 1])
+        on_step(done, len(cutoffs), f"as of {known.days[-1]}")
+        said[FORECASTER].append(_forecast(known, plan, fitted))
+        past = values[:, : cutoff + 1]
+        said[NAIVE].append((seasonal_naive(past, plan.horizon, plan.season), None))
+        said[ETS].append(exponential_smoothing(past, plan.horizon, plan.season, LEVELS))
+    on_step(len(cutoffs), len(cutoffs), "done")
+    outcomes = np.stack([values[:, cutoff + 1 : cutoff + 1 + plan.horizon] for cutoff in cutoffs], axis=1)
+    scales = [scales_of(values[:, : cutoff + 1], plan.season) for cutoff in cutoffs]
+    by = np.stack([one[0] for one in scales], axis=1), np.stack([one[1] for one in scales], axis=1)
+    stacked = {
+        name: (
+            np.stack([means for means, _ in parts], axis=1),
+            None if name == NAIVE else np.stack([quantiles for _, quantiles in parts if quantiles is not None], axis=1),
+        )
+        for name, parts in said.items()
+    }
+    figures = {name: figures_of(outcomes, means, by, quantiles, LEVELS) for name, (means, quantiles) in stacked.items()}
+    means, quantiles = stacked[FORECASTER]
+    assert quantiles is not None  # noqa: S101 - the forecaster has some
+    return Backtest(tuple(cutoffs), means, quantiles, figures)
+
+
+def _forecast(known: SeriesTable, plan: Plan, fitted: Fitted) -> tuple[Floats, Floats]:
+    try:
+        learned = learn(known, plan.horizon, version=str(known.days[-1]), place=plan.place, fitted=fitted)
+    except ValueError as error:
+        message = f"as of {known.days[-1]}: {error}; give fewer --origins, or a longer table"
+        raise Fatal(message) from error
+    said = forecaster_of(learned.content, sha256="").forecast(known, plan.horizon)
+    return said.mean, said.quantiles

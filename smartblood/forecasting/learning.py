@@ -1,0 +1,184 @@
+"""A forecaster from a table of series: fitted, combined and made honest by earlier fits on later outcomes.
+
+Nothing of a later period is in what is learned as of a cutoff. Within what is known, earlier fits are each judged on
+the periods after them: by them learners are combined and quantiles get their levels. These folds begin at fixed places
+of the table, so that two cutoffs share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.forecasting.calendars import Place, calendar_columns
+from features.forecasting.histories import pace_of_history, usable
+from features.forecasting.past import Past, past_of
+from features.forecasting.rows import NAMES
+from features.forecasting.spread import conformal_tables, places_of
+from features.series import SeriesTable
+from smartblood.forecasting.combining import Combined, combine
+from smartblood.forecasting.fitting import first_origin, fit_learner
+from smartblood.forecasting.recipes import KINDS, LOG_MEAN_LEAST, SEED, Kind
+from smartblood.registry.forecaster import LOG, Learner, expected
+from smartblood.registry.trees import read_trees
+
+Floats = NDArray[np.float64]
+Fitted = dict[tuple[int, int, Kind], str]
+"""Trees of earlier fits, by periods known, horizon and kind: of one table, so that cutoffs can share them."""
+
+NAME = "demand_forecast"
+_ORIGINS_MAX = 26
+"""So many origins of a fold are looked at, at most."""
+
+_NEAR = 2
+"""Horizons to each side that say together where outcomes fall, where there are many."""
+
+
+class Earlier(NamedTuple):
+    """What learners said in earlier fits, and what came: arrays of shape (..., n_examples) for each step ahead.
+
+    Parameters
+    ----------
+    said : list of ndarray of float64, shape (n_learners, n_examples)
+    came, level, spread : list of ndarray of float64, shape (n_examples,)
+    """
+
+    said: list[Floats]
+    came: list[Floats]
+    level: list[Floats]
+    spread: list[Floats]
+
+
+class Learned(NamedTuple):
+    """What an artefact holds, and what to tell of how it came about."""
+
+    content: dict[str, Any]
+    told: dict[str, Any]
+
+
+def learn(
+    table: SeriesTable,
+    horizon: int,
+    *,
+    version: str,
+    place: Place | None = None,
+    seed: int = SEED,
+    fitted: Fitted | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Learned:
+    """Learn from all that a table says; the same table gives the same bytes.
+
+    Parameters
+    ----------
+    table : SeriesTable
+    horizon : int
+        Periods ahead that are learned; later ones are forecast like the last of them.
+    version : str
+    place : Place, optional
+        Whose calendar counts.
+    fitted : dict, optional
+        Trees of earlier fits to the beginning of this very table, which are taken and added to.
+    on_step : callable
+        Told what is being done.
+
+    Raises
+    ------
+    ValueError
+        If the table is too short to learn from, in one line.
+    """
+    pace = pace_of_history(table)
+    past = past_of(usable(table), table.names, pace)
+    calendar = calendar_columns(table.days, pace, place)
+    kinds, n_known = _kinds(past), past.shape[1]
+    earlier, folds = _earlier(past, calendar, horizon, kinds, seed, {} if fitted is None else fitted, on_step)
+    combined = combine(np.concatenate(earlier.said, axis=1), *(np.concatenate(one) for one in earlier[1:3]))
+    kept = [number for number, weight in enumerate(combined.weights) if weight > 0]
+    on_step(f"fitting {len(kept)} learners to {n_known:,} periods of {past.shape[0]:,} series")
+    trees = {kinds[number]: fit_learner(past, calendar, n_known, horizon, kinds[number], seed) for number in kept}
+    content = {
+        "name": NAME,
+        "version": version,
+        "features": list(NAMES),
+        "pace": {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(pace).items()},
+        "place": None if place is None else [place.country, place.subdivision],
+        "learners": [{"kind": kind.kind, "level": kind.level, "trees": text} for kind, text in trees.items()],
+        "weights": [round(float(combined.weights[number]), 6) for number in kept],
+        "conformal": np.round(_conformal(earlier, combined), 6).tolist(),
+    }
+    return Learned(content, {"folds": folds, "combined": _told(kinds, combined)})
+
+
+def _kinds(past: Past) -> tuple[Kind, ...]:
+    typical = float(np.median(past.mean_levels[1][:, -1]))
+    return tuple(kind for kind in KINDS if kind.kind != LOG or typical >= LOG_MEAN_LEAST)
+
+
+def fold_starts(past: Past, horizon: int) -> list[int]:
+    """Return how many periods are known to each earlier fit: every so many from the table's beginning, the last few."""
+    pace, n_known = past.pace, past.shape[1]
+    enough = 2 * (pace.a_year + pace.around) + horizon
+    length = pace.fold
+    if n_known < enough + length:  # a short history is cut where it can be
+        length = max(1, n_known // 6)
+        enough = max(n_known // 2, 3 * first_origin(past, n_known) // 2)
+    starts = [start for start in range(length, n_known - horizon, length) if start >= enough]
+    return starts[-pace.n_folds :]
+
+
+def _earlier(
+    past: Past,
+    calendar: Floats,
+    horizon: int,
+    kinds: tuple[Kind, ...],
+    seed: int,
+    fitted: Fitted,
+    on_step: Callable[[str], None],
+) -> tuple[Earlier, list[int]]:
+    """Fit to what was known earlier, and note what was said then of what came later."""
+    starts = fold_starts(past, horizon)
+    if not starts:
+        message = f"{past.shape[1]} periods are too few to learn from and to judge what was learned, {horizon} ahead"
+        raise ValueError(message)
+    parts: list[list[tuple[Floats, ...]]] = [[] for _ in range(horizon)]
+    for start, end in zip(starts, [*starts[1:], past.shape[1]], strict=True):
+        learners = []
+        for kind in kinds:
+            key = (start, horizon, kind)
+            if key not in fitted:
+                on_step(f"fitting to the first {start:,} periods, as if no more were known")
+                fitted[key] = fit_learner(past, calendar, start, horizon, kind, seed)
+            learners.append(Learner(kind.kind, kind.level, read_trees(fitted[key], NAMES)))
+        for step in range(1, horizon + 1):
+            parts[step - 1].append(_judged(learners, past, calendar, start, end, step))
+    columns = [[np.concatenate(one, axis=-1) for one in zip(*part, strict=True)] for part in parts]
+    return Earlier(*(list(one) for one in zip(*columns, strict=True))), starts
+
+
+def _judged(
+    learners: list[Learner], past: Past, calendar: Floats, start: int, end: int, step: int
+) -> tuple[Floats, ...]:
+    origins = np.arange(start - 1, min(end - 1, past.shape[1] - step))
+    origins = origins[:: -(-len(origins) // _ORIGINS_MAX)] if len(origins) else origins
+    said = expected(learners, past, calendar, origins, step)
+    came = past.values[:, origins + step]
+    known = ~np.isnan(came) & ~np.isnan(said).any(axis=0)
+    return said[:, known], came[known], past.mean_levels[1][:, origins][known], past.spread[:, origins][known]
+
+
+def _conformal(earlier: Earlier, combined: Combined) -> Floats:
+    means = [combined.weights @ said for said in earlier.said]
+    places = [places_of(*one) for one in zip(earlier.came, means, earlier.spread, strict=True)]
+    near = _NEAR if len(places) > 4 * _NEAR else 0
+    around = [slice(max(0, n - near), n + near + 1) for n in range(len(places))]
+    return np.stack([conformal_tables(np.concatenate(places[one]), np.concatenate(means[one])) for one in around])
+
+
+def _told(kinds: tuple[Kind, ...], combined: Combined) -> dict[str, Any]:
+    return {
+        f"{kind.kind} {kind.level}": {"weight": round(float(weight), 4), "loss": round(float(loss), 5)}
+        for kind, weight, loss in zip(kinds, combined.weights, combined.losses, strict=True)
+    }

@@ -1,0 +1,209 @@
+"""A long table (series, day, value) from a CSV file, at the frequency named; its own spelling of days is kept."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from features.forecasting.pace import Days, last_of_month, weekdays
+from features.series import SeriesTable
+from smartblood.errors import Fatal, WrongUsage
+
+COLUMNS = ("series", "day", "value")
+FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y-%m", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+FREQUENCIES = "D, W, W-MON to W-SUN, M (month by month, any day), MS (firsts), ME (lasts), or 2D, 10D, 2W and the like"
+_SEVERAL_MOST = 60  # days between periods
+_ROWS_MOST = 20_000_000  # of a grid of all series and days
+
+
+class LongTable(NamedTuple):
+    """A table as arrays, and how it spells its days.
+
+    Parameters
+    ----------
+    table : SeriesTable
+        Each name has one place: the series' name.
+    spelled : tuple of str
+        The day of each period, as the table has it.
+    notes : tuple of str
+        What was seen that somebody should know: gaps, values below 0.
+    """
+
+    table: SeriesTable
+    spelled: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class _Row(NamedTuple):
+    line: int
+    series: str
+    day: str
+    value: float
+
+
+def read_table(path: Path, frequency: str) -> LongTable:
+    """Read a table.
+
+    Raises
+    ------
+    WrongUsage
+        If no such frequency is known.
+    Fatal
+        If the table isn't one, in one line: which line, and what is wrong.
+    """
+    step = _step(frequency)
+    rows = list(_rows(path))
+    if not rows:
+        message = f"{path} has no rows: nothing can be forecast"
+        raise Fatal(message)
+    form = _format(path, rows[0])
+    dates = {text: _date(path, row, form) for row in rows for text in (row.day,)}
+    days = np.array(sorted(set(dates.values())), "datetime64[D]")
+    grid = _grid(path, days, frequency, step)
+    names = sorted({row.series for row in rows})
+    if len(names) * len(grid) > _ROWS_MOST:
+        message = f"{path}: {len(names)} series of {len(grid)} periods are more than fits; give a part of it"
+        raise Fatal(message)
+    at_series = {name: n for n, name in enumerate(names)}
+    at_day = {day: n for n, day in enumerate(grid.tolist())}
+    values = np.full((len(names), len(grid)), np.nan)
+    seen: dict[tuple[int, int], int] = {}
+    for row in rows:
+        place = at_series[row.series], at_day[dates[row.day]]
+        if place in seen:
+            message = f"{path}, line {row.line}: {row.series} has {row.day} already, in line {seen[place]}"
+            raise Fatal(message)
+        seen[place] = row.line
+        values[place] = row.value
+    texts = {dates[row.day]: row.day for row in reversed(rows)}
+    spelled = tuple(texts.get(day) or day.strftime(form) for day in grid.tolist())
+    table = SeriesTable(tuple((name,) for name in names), grid, values)
+    return LongTable(table, spelled, tuple(_notes(table)))
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+            if missing:
+                message = f"{path} has no column {', '.join(missing)}: the first line must name series, day and value"
+                raise Fatal(message)
+            for row in reader:
+                yield _row(path, reader.line_num, row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        message = f"{path} can't be read as CSV in UTF-8: {error}"
+        raise Fatal(message) from error
+
+
+def _row(path: Path, line: int, row: dict[str, str | None]) -> _Row:
+    series, day, text = (row[name] for name in COLUMNS)
+    if not series or not day or text is None:
+        message = f"{path}, line {line}: a series and a day are needed, and a value or nothing after a comma"
+        raise Fatal(message)
+    try:
+        value = float(text) if text.strip() else math.nan
+    except ValueError:
+        value = math.inf
+    if math.isinf(value):
+        message = f"{path}, line {line}: the value {text!r} is no number; leave it empty where nothing is known"
+        raise Fatal(message)
+    return _Row(line, series, day, value)
+
+
+def _format(path: Path, row: _Row) -> str:
+    for form in FORMATS:
+        try:
+            dt.datetime.strptime(row.day, form)  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            continue
+        return form
+    message = f"{path}, line {row.line}: the day {row.day!r} can't be read; write it as 2024-04-28"
+    raise Fatal(message)
+
+
+def _date(path: Path, row: _Row, form: str) -> dt.date:
+    try:
+        found = dt.datetime.strptime(row.day, form)  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        message = f"{path}, line {row.line}: the day {row.day!r} can't be read as the first one was ({form})"
+        raise Fatal(message) from None
+    if found.time() != dt.time():
+        message = f"{path}, line {row.line}: {row.day!r} is no whole day"
+        raise Fatal(message)
+    return found.date()
+
+
+def _step(frequency: str) -> int | str:
+    """Return days between periods, or ``frequency`` itself where periods are months.
+
+    Raises
+    ------
+    WrongUsage
+        If no such frequency is known.
+    """
+    name = frequency.upper()
+    number, unit = (int(name[:-1]), name[-1]) if name[:-1].isdigit() else (1, name)
+    if unit in {"D", "W"} and 1 <= (step := number * (7 if unit == "W" else 1)) <= _SEVERAL_MOST:
+        return step
+    if name.startswith("W-") and name[2:] in WEEKDAYS:
+        return 7
+    if name in {"M", "MS", "ME"}:
+        return name
+    message = f"--frequency {frequency} isn't known: {FREQUENCIES}"
+    raise WrongUsage(message)
+
+
+def _grid(path: Path, days: Days, frequency: str, step: int | str) -> Days:
+    """Return all days from the first to the last at a frequency.
+
+    Raises
+    ------
+    Fatal
+        If a day of the table lies between.
+    """
+    wrong = _off(days, frequency, step)
+    if wrong.any():
+        message = f"{path}: {days[wrong][0]} isn't on the grid of --frequency {frequency} that begins with {days[0]}"
+        raise Fatal(message)
+    if isinstance(step, int):
+        return np.arange(days[0], days[-1] + 1, step, dtype="datetime64[D]")
+    months = np.arange(days[0].astype("datetime64[M]"), days[-1].astype("datetime64[M]") + 1)
+    if np.all(days == last_of_month(days.astype("datetime64[M]"))):
+        return last_of_month(months)
+    grid: Days = months.astype("datetime64[D]") + (days[0] - days[0].astype("datetime64[M]").astype("datetime64[D]"))
+    return grid
+
+
+def _off(days: Days, frequency: str, step: int | str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    months = days.astype("datetime64[M]")
+    if frequency.upper() == "MS":
+        return np.asarray(days != months.astype("datetime64[D]"))
+    if frequency.upper() == "ME":
+        return np.asarray(days != last_of_month(months))
+    if isinstance(step, str):
+        of_month = (days - months.astype("datetime64[D]")).astype(np.int64)
+        return np.zeros(len(days), np.bool_) if np.all(days == last_of_month(months)) else of_month != of_month[0]
+    name = frequency.upper()
+    if name.startswith("W-"):
+        return np.asarray(weekdays(days) != WEEKDAYS.index(name[2:]))
+    return np.asarray((days - days[0]).astype(np.int64) % step != 0)
+
+
+def _notes(table: SeriesTable) -> Iterable[str]:
+    known = ~np.isnan(table.values)
+    first = known.argmax(axis=1)
+    inside = np.arange(len(table.days))[None] >= first[:, None]
+    if n_gaps := int((inside & ~known).sum()):
+        yield f"{n_gaps:,} values are missing between a series' first day and the table's last: taken as not known"
+    with np.errstate(invalid="ignore"):
+        n_below = int((table.values < 0).sum())
+    if n_below:
+        yield f"{n_below:,} values are below 0: no counts, taken as not known"

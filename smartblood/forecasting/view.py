@@ -1,0 +1,96 @@
+"""A backtest for people, for programs, and as a table of every forecast."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from features.forecasting.figures import Figures
+from features.series import LEVELS
+from smartblood.errors import Fatal
+from smartblood.forecasting.backtest import Backtest, Plan
+from smartblood.forecasting.tables import LongTable
+
+TITLES = {
+    "wape": "WAPE",
+    "mase": "MASE",
+    "rmsse": "RMSSE",
+    "wql": "weighted quantile loss",
+    "coverage": "80 % coverage",
+}
+_PERCENT = {"wape", "coverage"}
+DIGITS = 10
+"""Significant digits of what is written: enough that nothing read back differs, few enough to be read."""
+
+
+def table_of(found: Backtest) -> Table:
+    """Return the figures as a table for people."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for title in TITLES.values():
+        table.add_column(title, justify="right")
+    for name, figures in found.figures.items():
+        table.add_row(name, *(cell(figure, value) for figure, value in figures._asdict().items()))
+    return table
+
+
+def cell(figure: str, value: float) -> str:
+    """Return a figure as text; a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:.1%}" if figure in _PERCENT else f"{value:.4f}"
+
+
+def span_of(found: Backtest, long: LongTable, plan: Plan) -> str:
+    """Say in one line what was judged."""
+    first, last = found.cutoffs[0], found.cutoffs[-1]
+    return (
+        f"{len(long.table.names)} series, {len(found.cutoffs)} origins {plan.every} apart, 1 to {plan.horizon} ahead: "
+        f"targets {long.spelled[first + 1]} to {long.spelled[last + plan.horizon]}; learned anew at each origin"
+    )
+
+
+def as_json(found: Backtest, long: LongTable, plan: Plan) -> dict[str, Any]:
+    """Return the same for programs; null where there is no figure."""
+    return {
+        "n_series": len(long.table.names),
+        "origins": len(found.cutoffs),
+        "every": plan.every,
+        "horizon": plan.horizon,
+        "season": plan.season,
+        "first_target": long.spelled[found.cutoffs[0] + 1],
+        "last_target": long.spelled[found.cutoffs[-1] + plan.horizon],
+        "notes": list(long.notes),
+        "figures": {name: _plain(figures) for name, figures in found.figures.items()},
+    }
+
+
+def _plain(figures: Figures) -> dict[str, float | None]:
+    return {name: None if math.isnan(value) else round(value, 6) for name, value in figures._asdict().items()}
+
+
+def write_forecasts(path: Path, found: Backtest, long: LongTable) -> None:
+    """Write every forecast, by cutoff, series and day.
+
+    Raises
+    ------
+    Fatal
+        If the file can't be written.
+    """
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["series", "cutoff", "day", "mean", *(f"q{level}" for level in LEVELS)])
+            for origin, cutoff in enumerate(found.cutoffs):
+                for series, (name,) in enumerate(long.table.names):
+                    for step in range(found.means.shape[2]):
+                        numbers = [found.means[series, origin, step], *found.quantiles[series, origin, step]]
+                        days = long.spelled[cutoff], long.spelled[cutoff + 1 + step]
+                        writer.writerow([name, *days, *("" if math.isnan(n) else f"{n:.{DIGITS}g}" for n in numbers)])
+    except OSError as error:
+        message = f"{path} can't be written: {error.strerror}; give another file with --out"
+        raise Fatal(message) from error

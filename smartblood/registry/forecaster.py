@@ -1,0 +1,171 @@
+"""Evaluates a forecaster: trees over what the past and the calendar say, combined, with honest quantiles.
+
+Nothing is fitted here. What an artefact holds is what was learned: trees that speak relative to a series' own level,
+how they are combined, and where outcomes of earlier forecasts fell. What is a series' own (level, lags, spread) is
+worked out from the history that is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.forecasting.calendars import Place, calendar_columns
+from features.forecasting.histories import pace_of_history, usable
+from features.forecasting.pace import Pace
+from features.forecasting.past import Past, past_of
+from features.forecasting.rows import NAMES, rows_of
+from features.forecasting.spread import quantiles_of
+from features.series import LEVELS, SeriesForecast, SeriesTable
+from smartblood.registry.trees import Trees, read_trees
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LOG, COUNT = "log", "count"
+"""What a learner's trees say: the logarithm of one more over the level's, or that of the mean over the mean level."""
+
+HORIZON_MOST = 366
+_BEYOND_MOST = 4.0  # no learner says more than e to the power of this, times the level
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """Trees and how to hear them.
+
+    Parameters
+    ----------
+    kind : str
+        ``LOG`` or ``COUNT``.
+    level : int
+        Which of the pace's levels it is measured by, 0 or 1.
+    trees : Trees
+    """
+
+    kind: str
+    level: int
+    trees: Trees
+
+    def means(self, past: Past, origins: Ints, rows: Floats) -> Floats:
+        """Return what it expects, shape (n_series, n_origins), by rows of shape (n_series, n_origins, n_features)."""
+        shape = rows.shape[:2]
+        raw = self.trees.raw_scores(rows.reshape(-1, rows.shape[2])).reshape(shape)
+        raw = np.clip(raw, -2 * _BEYOND_MOST, _BEYOND_MOST)
+        if self.kind == LOG:
+            return np.maximum(np.expm1(raw + past.log_levels[self.level][:, origins]), 0.0)
+        return np.asarray(np.exp(raw) * past.mean_levels[self.level][:, origins])
+
+
+def expected(learners: Sequence[Learner], past: Past, calendar: Floats, origins: Ints, horizon: int) -> Floats:
+    """Return what each learner expects of the period ``horizon`` after each origin.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_learners, n_series, n_origins)
+    """
+    rows = {level: rows_of(past, calendar, origins, horizon, level) for level in {one.level for one in learners}}
+    return np.stack([one.means(past, origins, rows[one.level]) for one in learners])
+
+
+@dataclass(frozen=True, slots=True)
+class TreeForecaster:
+    """A forecaster as ``features.series.Forecaster`` has it.
+
+    Parameters
+    ----------
+    name, version, sha256 : str
+    learners : tuple of Learner
+    weights : ndarray of float64, shape (n_learners,)
+        What each learner's mean counts; they take in what makes the sum of means right.
+    conformal : ndarray of float64, shape (horizon, n_sizes, n_grid)
+        As ``conformal_tables`` gives it, horizon by horizon.
+    pace : Pace
+        That of the tables that it learned from.
+    place : Place, optional
+        Whose calendar counts.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    learners: tuple[Learner, ...]
+    weights: Floats
+    conformal: Floats
+    pace: Pace
+    place: Place | None
+
+    def forecast(self, history: SeriesTable, horizon: int, levels: tuple[float, ...] = LEVELS) -> SeriesForecast:
+        """Return the forecast of the periods after the history's last; NaN of a series of which nothing is known.
+
+        Raises
+        ------
+        ValueError
+            Where nothing can be forecast: no history, another pace than was learned, a horizon out of range.
+        """
+        if not 1 <= horizon <= HORIZON_MOST:
+            message = f"a horizon of {horizon} periods can't be forecast: 1 to {HORIZON_MOST} can"
+            raise ValueError(message)
+        pace = pace_of_history(history)
+        if pace != self.pace and len(history.days) > 1:
+            message = (
+                f"{self.name} {self.version} learned of periods of {_said(self.pace)}, and these are {_said(pace)}"
+            )
+            raise ValueError(message)
+        values = usable(history)
+        past = past_of(values, history.names, self.pace)
+        ahead = self.pace.after(history.days[-1], horizon)
+        calendar = calendar_columns(np.concatenate([history.days, ahead]), self.pace, self.place)
+        last = np.array([len(history.days) - 1])
+        learned = len(self.conformal)
+        means = np.concatenate([self._mean(past, calendar, last, step) for step in range(1, horizon + 1)], axis=1)
+        means[np.isnan(values).all(axis=1)] = np.nan
+        spreads = np.broadcast_to(past.spread[:, -1:], means.shape)
+        widened = spreads * np.sqrt(np.maximum(np.arange(1, horizon + 1) / learned, 1.0))
+        conformal = self.conformal[np.minimum(np.arange(horizon), learned - 1)]
+        return SeriesForecast(ahead, means, levels, quantiles_of(means, widened, conformal, levels))
+
+    def try_out(self) -> None:
+        """Forecast a small history of nothing: what it is made of works together."""
+        n = self.pace.a_year + self.pace.around + 1
+        days = self.pace.after(np.datetime64("2020-01-31"), n)
+        self.forecast(SeriesTable((("",),), days, np.zeros((1, n))), 1)
+
+    def _mean(self, past: Past, calendar: Floats, last: Ints, step: int) -> Floats:
+        return np.asarray(np.tensordot(self.weights, expected(self.learners, past, calendar, last, step), axes=1))
+
+
+def forecaster_of(content: dict[str, Any], *, sha256: str) -> TreeForecaster:
+    """Make a forecaster of what an artefact holds.
+
+    Raises
+    ------
+    UnreadableTreesError
+        If its trees can't be evaluated.
+    """
+    place = content["place"]
+    return TreeForecaster(
+        content["name"],
+        content["version"],
+        sha256,
+        tuple(Learner(one["kind"], one["level"], read_trees(one["trees"], NAMES)) for one in content["learners"]),
+        np.array(content["weights"], np.float64),
+        np.array(content["conformal"], np.float64),
+        pace_of_content(content["pace"]),
+        None if place is None else Place(*place),
+    )
+
+
+def pace_of_content(content: dict[str, Any]) -> Pace:
+    """Return the pace that an artefact states."""
+    parts: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
+    return Pace(**parts)
+
+
+def _said(pace: Pace) -> str:
+    return f"{pace.step_days} days" if pace.step_days else "a month"

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from features.series import LEVELS, SeriesTable
+from smartblood import cli
+from smartblood.errors import Fatal, WrongUsage
+from smartblood.forecasting import fitting
+from smartblood.forecasting.backtest import Plan, backtest
+from smartblood.forecasting.classics import exponential_smoothing, seasonal_naive
+from smartblood.forecasting.combining import combine
+from smartblood.forecasting.tables import read_table
+
+WEEKS = np.arange("2021-01-03", "2024-01-01", 7, dtype="datetime64[D]")
+
+
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch):
+    monkeypatch.setattr(fitting, "N_TREES", 15)
+
+
+def weekly(n_series=3, seed=0):
+    rng = np.random.default_rng(seed)
+    turn = 2 * np.pi * np.arange(len(WEEKS)) / 52.18
+    size = np.array([200.0, 800.0, 50.0])[:n_series, None]
+    values = rng.poisson(size * np.exp(0.3 * np.sin(turn) + rng.normal(0, 0.1, (n_series, len(WEEKS)))))
+    return SeriesTable(tuple((name,) for name in "abc"[:n_series]), WEEKS, values.astype(float))
+
+
+def written(path, table, spell=str):
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["note", "series", "day", "value"])
+        for (name,), row in zip(table.names, table.values, strict=True):
+            writer.writerows(["x", name, spell(day), int(v)] for day, v in zip(table.days, row, strict=True))
+    return path
+
+
+def test_the_future_moves_no_forecast_by_a_bit():
+    table, plan = weekly(), Plan(horizon=4, season=52, origins=2, every=4)
+    first = backtest(table, plan)
+    known = first.cutoffs[0] + 1
+    other = table.values.copy()
+    other[:, known:] = np.random.default_rng(5).permuted(other[:, known:], axis=1) * 3
+    again = backtest(SeriesTable(table.names, table.days, other), plan)
+    assert first.means[:, 0].tobytes() == again.means[:, 0].tobytes()
+    assert first.quantiles[:, 0].tobytes() == again.quantiles[:, 0].tobytes()
+    assert first.means[:, 1].tobytes() != again.means[:, 1].tobytes()
+    assert first.figures["forecaster"] != again.figures["forecaster"]
+
+
+def test_cutoffs_end_one_horizon_before_the_table():
+    assert Plan(horizon=4, season=52, origins=3, every=4).cutoffs(100) == [87, 91, 95]
+
+
+def test_every_forecast_is_written_as_the_table_spells_its_days(tmp_path, capsys):
+    def spell(day):
+        return str(day).replace("-", "/")
+
+    file = written(tmp_path / "table.csv", weekly(2), spell)
+    out = tmp_path / "forecasts.csv"
+    arguments = ["backtest", str(file), "--frequency", "W-SUN", "--horizon", "3", "--origins", "2", "--every", "5"]
+    assert cli.exit_code([*arguments, "--country", "MY", "--out", str(out), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n_series"], found["season"], found["origins"]) == (2, 52, 2)
+    assert set(found["figures"]) == {"forecaster", "seasonal naive", "ETS"}
+    assert found["figures"]["seasonal naive"]["wql"] is None
+    rows = list(csv.DictReader(out.open()))
+    assert list(rows[0]) == ["series", "cutoff", "day", "mean", *(f"q{level}" for level in LEVELS)]
+    assert len(rows) == 2 * 2 * 3
+    assert {row["cutoff"] for row in rows} == {spell(WEEKS[-9]), spell(WEEKS[-4])}
+    assert [row["day"] for row in rows[-3:]] == [spell(day) for day in WEEKS[-3:]]
+    for row in rows:
+        quantiles = [float(row[f"q{level}"]) for level in LEVELS]
+        assert quantiles == sorted(quantiles)
+    assert cli.exit_code(arguments) == 0
+    assert "80 % coverage" in capsys.readouterr().out
+
+
+def test_months_and_days_with_gaps_are_forecast_too():
+    rng = np.random.default_rng(1)
+    months = (np.arange("2015-01", "2024-01", dtype="datetime64[M]") + 1).astype("datetime64[D]") - 1
+    values = rng.poisson(100, (3, len(months))).astype(float)
+    values[1, 40:44] = np.nan
+    names = (("a",), ("b",), ("c",))
+    found = backtest(SeriesTable(names, months, values), Plan(3, 12, 2, 3))
+    assert np.isfinite(found.means).all()
+    days = np.arange("2023-01-01", "2023-12-01", dtype="datetime64[D]")
+    found = backtest(SeriesTable(names, days, rng.poisson(2, (3, len(days))).astype(float)), Plan(5, 7, 1, 1))
+    assert np.isfinite(found.quantiles).all()
+
+
+def test_a_table_that_is_too_short_says_so():
+    table = weekly()
+    for n, origins in ((30, 26), (9, 1)):
+        with pytest.raises(Fatal, match="give fewer --origins, or a longer table"):
+            backtest(SeriesTable(table.names, table.days[:n], table.values[:, :n]), Plan(4, 52, origins, 4))
+
+
+GOOD = "series,day,value\na,2024-01-07,3\na,2024-01-14,4\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "frequency", "why"),
+    [
+        ("serie,day,value\n", "D", "no column series"),
+        ("series,day,value\n", "D", "no rows"),
+        ("series,day,value\na,7 Jan,3\n", "D", "line 2: the day '7 Jan' can't be read"),
+        ("series,day,value\na,2024-01-07,3\na,07.01.2024,3\n", "D", "line 3: the day"),
+        ("series,day,value\na,2024-01-07 10:30:00,3\n", "D", "no whole day"),
+        ("series,day,value\na,2024-01-07,three\n", "D", "line 2: the value 'three'"),
+        ("series,day,value\na,2024-01-07,inf\n", "D", "line 2: the value 'inf'"),
+        ("series,day,value\na,2024-01-07\n", "D", "line 2"),
+        (GOOD + "a,2024-01-07,3\n", "W", "line 4: a has 2024-01-07 already, in line 2"),
+        (GOOD + "a,2024-01-16,3\n", "W", "2024-01-16 isn't on the grid"),
+        (GOOD, "W-MON", "2024-01-07 isn't on the grid"),
+        (GOOD, "ME", "isn't on the grid"),
+        ("series,day,value\na,2024-01-01,3\na,2024-02-05,3\n", "M", "2024-02-05 isn't on the grid"),
+    ],
+)
+def test_a_table_that_is_none_says_where_and_why(tmp_path, text, frequency, why):
+    file = tmp_path / "table.csv"
+    file.write_text(text)
+    with pytest.raises(Fatal) as refused:
+        read_table(file, frequency)
+    assert why in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert refused.value.exit_code == 3
+
+
+def test_gaps_and_values_below_0_are_said(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text(GOOD + "a,2024-02-04,-1\nb,2024-01-28,\nb,2024-02-04,5.5\n")
+    long = read_table(file, "W")
+    assert long.spelled == ("2024-01-07", "2024-01-14", "2024-01-21", "2024-01-28", "2024-02-04")
+    assert np.array_equal(long.table.values[0], [3, 4, np.nan, np.nan, -1], equal_nan=True)
+    assert [note.split(" ")[0] for note in long.notes] == ["2", "1"]
+
+
+@pytest.mark.parametrize("frequency", ["", "X", "0D", "W-XYZ", "100W", "-1D"])
+def test_a_frequency_that_nobody_knows_is_wrong_usage(tmp_path, frequency):
+    file = tmp_path / "table.csv"
+    file.write_text(GOOD)
+    with pytest.raises(WrongUsage):
+        read_table(file, frequency)
+
+
+def test_the_command_ends_as_the_house_has_it(tmp_path, capsys):
+    file = tmp_path / "table.csv"
+    file.write_text(GOOD)
+    assert cli.exit_code(["backtest", str(file)]) == 2
+    assert cli.exit_code(["backtest", str(file), "--frequency", "W", "--country", "Atlantis"]) == 2
+    assert "--country Atlantis" in capsys.readouterr().err
+    assert cli.exit_code(["backtest", str(file), "--frequency", "W"]) == 3
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_classics_say_what_they_are_known_for():
+    values = np.tile(np.array([[10.0, 20.0, 30.0]]), 20)
+    assert seasonal_naive(values, 5, 3).tolist() == [[10, 20, 30, 10, 20]]
+    means, quantiles = exponential_smoothing(values, 3, 3, (0.1, 0.9))
+    assert np.allclose(means, [[10, 20, 30]], rtol=0.02)
+    assert (quantiles[..., 0] <= quantiles[..., 1]).all()
+    nothing = exponential_smoothing(np.full((1, 20), np.nan), 2, 3, (0.5,))
+    assert np.isnan(nothing[0]).all()
+
+
+def test_learners_are_combined_only_where_that_wins():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(50, 150, 4_000)
+    good, other = truth + rng.normal(0, 5, (2, truth.size))
+    bad = truth + rng.normal(0, 60, truth.size)
+    level = np.full(truth.size, 100.0)
+    assert (combine(np.stack([good, other, bad]), truth, level).weights > 0).tolist() == [True, True, False]
+    assert (combine(np.stack([good, bad]), truth, level).weights > 0).tolist() == [True, False]
+    halved = combine(np.stack([good / 1.5]), truth, level).weights
+    assert halved == pytest.approx([1.5], rel=0.01)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from features.forecasting.calendars import COLUMNS
+from features.forecasting.pace import DAILY, WEEKLY
+from features.forecasting.past import past_of, rolling
+from features.forecasting.rows import NAMES, rows_of
+
+SERIES = tuple((district, group) for district in ("north", "south") for group in ("A", "O", "B"))
+
+
+def counts(n, seed=0, mean=3.0):
+    rng = np.random.default_rng(seed)
+    values = rng.poisson(mean, (len(SERIES), n)).astype(float)
+    values[rng.random(values.shape) < 0.05] = np.nan
+    return values
+
+
+def same(one, other):
+    assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+@pytest.mark.parametrize("pace", [DAILY, WEEKLY])
+def test_no_later_value_is_in_what_the_past_says(pace):
+    whole, n = counts(500), 420
+    other = whole.copy()
+    other[:, n:] = np.random.default_rng(9).permuted(whole[:, n:], axis=1) * 1_000
+    calendar = np.zeros((540, len(COLUMNS)))
+    rows = [
+        rows_of(past_of(values, SERIES, pace), calendar, np.array([n - 1]), step, 1)
+        for values in (whole, other, whole[:, :n])
+        for step in (1, 4, 30)
+    ]
+    for step in range(3):
+        same(rows[step], rows[3 + step])
+        same(rows[step], rows[6 + step])
+    assert rows[0].shape == (len(SERIES), 1, len(NAMES))
+
+
+def test_means_roll_over_what_is_known():
+    mean, n = rolling(np.array([[1.0, np.nan, 3.0, 5.0]]), 2)
+    assert mean.tolist() == [[1.0, 1.0, 3.0, 4.0]]
+    assert n.tolist() == [[1, 1, 1, 2]]
+
+
+def test_a_million_in_one_day_moves_no_level_far():
+    values = counts(300)
+    odd = values.copy()
+    odd[0, 250] = 1e6
+    plain, moved = (past_of(one, SERIES, DAILY).mean_levels[1][0, -1] for one in (values, odd))
+    assert plain < moved < 3 * plain
+
+
+def test_a_district_with_a_week_of_history_borrows_from_its_neighbours():
+    values = counts(300)
+    values[:3] *= 10  # the north asks for ten times as much
+    values[3:, :293] = np.nan
+    values[3:, 293:] = [[0, 2, 1, 0, 1, 1, 0], [60, 50, 70, 60, 60, 50, 60], [0, 0, 0, 0, 0, 0, 0]]
+    level = past_of(values, SERIES, DAILY).mean_levels[1][:, -1]
+    assert 0.2 < level[5] < 20  # not the 0 that it saw, not what the north has
+    assert level[4] > level[3]
+
+
+def test_nothing_known_is_a_low_level_and_no_error():
+    past = past_of(np.full((1, 50), np.nan), (("a",),), DAILY)
+    assert np.isnan(past.log_levels[0]).all()
+    zeros = past_of(np.zeros((1, 50)), (("a",),), DAILY)
+    assert 0 < zeros.mean_levels[0][0, -1] < 0.01
