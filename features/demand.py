@@ -1,7 +1,8 @@
 """Demand as the record has it, day by day, as series side by side.
 
-A day without a row is a day without demand once its district has an earlier one; before that nothing is known. All
-eight common groups of all districts have a series, and the Bombay groups where any was ever asked for.
+A day without a row is a day without demand once its district has an earlier one; before that nothing is known. From a
+district that was never heard of nothing was asked for since anything was recorded: what is forecast is what will be
+recorded. All eight common groups of all districts have a series, and the Bombay groups where any was ever asked for.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ def history_of(known: Iterable[Demand], before_day: int) -> SeriesTable:
     ]
     values = np.full((len(names), before_day - first), np.nan)
     for row, (district, group) in enumerate(names):
-        if district not in began:
+        if not began:
             continue
-        values[row, max(began[district] - first, 0) :] = 0.0
+        values[row, max(began.get(district, first) - first, 0) :] = 0.0
         days, units = found.get((district, group), _NOTHING)
         of_span = days >= first
         values[row, days[of_span] - first] = units[of_span]

@@ -75,9 +75,17 @@ class SeriesForecast:
 class Forecaster(Protocol):
     """What says of series how they go on; deterministic: the same history gives the same bytes."""
 
-    name: str
-    version: str
-    sha256: str
+    @property
+    def name(self) -> str:
+        """The key of the model, such as ``demand_forecast``."""
+
+    @property
+    def version(self) -> str:
+        """The version."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the artefact, lower-case hex."""
 
     def forecast(self, history: SeriesTable, horizon: int, levels: tuple[float, ...] = LEVELS) -> SeriesForecast:
         """Return the forecast of the ``horizon`` periods after the history's last day, in the history's order.

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from features.decay import HalfLives
     from features.reach import ReachRules
     from features.scoring import Scorer
+    from features.series import Forecaster
     from smartblood.performance.judgement import References
     from smartblood.performance.watching import Judging
     from smartblood.storage.artefacts import Artefact
 
 LOOKED_AT_EACH_S = 1.0
+FORECAST_POLL_S = 0.5
+"""A trigger comes once a week: nobody minds half a second."""
+
 LEFT_AFTER_S = 2.0
 """How long what accompanies a worker may take to end; then it ends with the process."""
 
@@ -146,6 +150,71 @@ def recording(settings: Settings, slot: str) -> Worker:
     return Accompanied(recorder, watch.run, maintenance.run)
 
 
+def forecasting(settings: Settings, slot: str) -> Worker:
+    """Return a worker that answers ``forecast-triggered``; the model is read when the first one comes."""
+    from consumers.forecasting import Forecasting  # noqa: PLC0415
+    from smartblood.demand.history import DemandHistory  # noqa: PLC0415
+    from smartblood.kafka.client import Cluster  # noqa: PLC0415
+    from smartblood.kafka.loop import Loop  # noqa: PLC0415
+    from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
+    from smartblood.kafka.tuning import Tuning  # noqa: PLC0415
+    from smartblood.logs import logger  # noqa: PLC0415
+    from smartblood.metrics import MODEL_VERSION, MODELS_REFUSED  # noqa: PLC0415
+    from smartblood.storage.demand_days import DemandDays  # noqa: PLC0415
+
+    models_dir, pinned = settings.models_dir, settings.models_map_sha256
+
+    def load(release: Release) -> Forecaster:
+        from smartblood.registry.loading import load_released_forecaster  # noqa: PLC0415 - see LateForecaster
+
+        return load_released_forecaster(models_dir, release.version, release.sha256, pinned=pinned)
+
+    cluster, log = Cluster.of(settings), logger(processor="forecasting", slot=slot)
+    record = DemandDays(database_url(settings))
+    processor = Forecasting(
+        codec_of(settings, patience_s=LOOP_PATIENCE_S),
+        default_forecaster(settings),
+        DemandHistory(record, cluster, settings.forecast_wait_s, log),
+        load=load,
+        timer=time.perf_counter,
+    )
+    versions, refused = Ones(MODEL_VERSION), Ones(MODELS_REFUSED)
+
+    def look() -> None:
+        champion = processor.champion.forecaster
+        versions.show([(champion.name, champion.version, champion.sha256, "champion")])
+        refused.show((release.model, release.version) for release in [*processor.champion.refused])
+        while processor.alarms:
+            log.warning("needs a look", what=processor.alarms.pop(0))
+
+    return Watched(Loop(processor, cluster, slot, tuning=Tuning(poll_s=FORECAST_POLL_S)), look)
+
+
+def default_forecaster(settings: Settings) -> Forecaster:
+    """Return the default version of the model of demand, whose artefact is checked now and read when it is needed.
+
+    Raises
+    ------
+    Fatal
+        If it isn't there, or is refused.
+    """
+    from consumers.forecasting.champion import MODEL  # noqa: PLC0415
+    from smartblood.demand.late import LateForecaster  # noqa: PLC0415
+    from smartblood.registry.checks import checked_bytes  # noqa: PLC0415
+    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415
+
+    models_dir, pinned = settings.models_dir, settings.models_map_sha256
+    entry = read_manifest(models_dir, pinned).entry(MODEL, None)
+    checked_bytes(models_dir, entry)
+
+    def read() -> Forecaster:
+        from smartblood.registry.loading import load_forecaster  # noqa: PLC0415
+
+        return load_forecaster(models_dir, entry.version, pinned=pinned)
+
+    return LateForecaster(entry.name, entry.version, entry.sha256, read)
+
+
 def kept_days(settings: Settings) -> Mapping[str, int]:
     """Return for how many days the record keeps what, by the kinds of ``smartblood.storage.upkeep``."""
     matches, judgements = settings.keep_matches_days, settings.keep_judgements_days
@@ -262,6 +331,7 @@ MAKERS: dict[str, Callable[[Settings, str], Worker]] = {
     "donor-state": donor_state,
     "matching": matching,
     "recording": recording,
+    "forecasting": forecasting,
     "scheduling": scheduling,
 }
 

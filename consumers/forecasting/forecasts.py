@@ -76,6 +76,8 @@ def _take(found: SeriesForecast, history: SeriesTable, made: Forecasts) -> None:
         mean, quantiles = found.mean[row], found.quantiles[row]
         if _makes_sense(mean, quantiles):
             made.found[names] = mean, quantiles
+        elif np.isnan(history.values[row]).all():
+            made.refused[names] = "nothing is known of it yet"
         else:
             made.refused[names] = "its forecast is no finite, ordered number of units"
 

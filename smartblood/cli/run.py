@@ -19,7 +19,7 @@ from smartblood.settings import Settings
 BROKER_WITHIN_S = 30.0
 """Where broker and processors are started together, the broker needs its time; later it is waited for without end."""
 
-NAMES = ("donor-state", "matching", "recording", "scheduling")
+NAMES = ("donor-state", "matching", "recording", "forecasting", "scheduling")
 
 
 @click.command()
@@ -34,7 +34,7 @@ NAMES = ("donor-state", "matching", "recording", "scheduling")
 )
 @with_settings(*CONNECTING, *SERVING)
 def run(names: tuple[str, ...], workers: int, settings: Settings) -> None:
-    """Run processors: donor-state, matching, recording, scheduling.
+    """Run processors: donor-state, matching, recording, forecasting, scheduling.
 
     One worker of one name runs in this process. More run as child processes, each with a slot of its own, and are
     started again when they die. SIGTERM stops cleanly within 10 s.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from smartblood.stopping import Stop
     from smartblood.supervisor import Supervisor
 
-NAMES = ("donor-state", "matching", "recording", "scheduling")
+NAMES = ("donor-state", "matching", "recording", "scheduling+forecasting")
 """What runs, a process each; names joined by ``+`` share one: see ``smartblood.together``."""
 
 BROKER_WITHIN_S = 10.0

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from producers.simulator import History, World, simulate
 from schemas.records import Record
 from smartblood.demo import view
+from smartblood.demo.demand import forecast_shown
 from smartblood.demo.everything import everything_up
 from smartblood.demo.live import Course, watch_matches
 from smartblood.demo.sight import Sight
@@ -90,8 +91,11 @@ def _show(plan: Plan, settings: Settings, addresses: dict[str, str], console: Co
         course = Course(plan.requests, plan.rate, plan.seed, told.history)
         watch = watch_matches(course, cluster, publisher, codec, console, stop)
         rows = _recorded(here, watch, stop)
+        console.print("Forecasting what hospitals will ask for …")
+        picture = forecast_shown(told.history, publisher, database_url, stop)
         reasons = Counter(_reason(dict(letter.headers)) for letter in _all(letters))
     console.print(view.summary(_summary(told, watch, rows, reasons)))
+    console.print(f"Forecast, {picture}\n", soft_wrap=True, highlight=False)
     console.print(NEXT)
 
 

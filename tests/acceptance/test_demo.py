@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -40,6 +41,8 @@ def test_it_ends_by_itself_with_a_summary():
     assert len(re.findall(r"^request 1\d{6} ", said, re.MULTILINE)) == 12
     for part in ("requests answered", "event to match", "12 blood_requests", "500 donors", "dead letters", "next"):
         assert part in said, said
+    (picture,) = re.findall(r"^Forecast, (\S+): [\d.]+ units of", said, re.MULTILINE)
+    assert Path(picture).read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.parametrize("wait_s", [0.5, 6.0], ids=lambda wait_s: f"after {wait_s} s")

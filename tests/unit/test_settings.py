@@ -122,3 +122,11 @@ def test_an_address_is_a_host_and_a_port():
     assert host_and_port("0.0.0.0:9464") == ("0.0.0.0", 9464)
     assert host_and_port(":80") == ("127.0.0.1", 80)
     assert host_and_port("[::1]:80") == ("::1", 80)
+
+
+def test_nothing_is_forgotten_that_its_topic_still_has(monkeypatch):
+    monkeypatch.setenv("SMARTBLOOD_KEEP_MATCHES_DAYS", "90")  # as long as `matches` is kept: it would come again
+    with pytest.raises(Fatal, match="SMARTBLOOD_KEEP_MATCHES_DAYS"):
+        load()
+    monkeypatch.setenv("SMARTBLOOD_KEEP_MATCHES_DAYS", "120")
+    assert load().keep_matches_days == 120

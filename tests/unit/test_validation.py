@@ -34,7 +34,8 @@ def refusal(topic, **changes):
 
 
 INPUTS = ["blood-request-created", "blood-request-closed", "match-requested", "donor-registered", "donation-recorded"]
-INPUTS += ["donor-responded", "model-released", "prediction-logged"]
+INPUTS += ["donor-responded", "model-released", "prediction-logged", "forecast-triggered", "maintenance-triggered"]
+INPUTS += ["demand-forecasted"]
 NOW = example("blood-request-created")[1]["occurred_at"]
 
 
@@ -65,7 +66,7 @@ def test_occurred_at_before_2000(topic):
     assert "2000" in refusal(topic, occurred_at=946_684_799_999_999, timestamp_ms=NOW // 1000).reason
 
 
-@pytest.mark.parametrize("topic", sorted(set(INPUTS) - {"prediction-logged"}))
+@pytest.mark.parametrize("topic", sorted(set(INPUTS) - {"prediction-logged", "demand-forecasted"}))
 def test_occurred_at_more_than_a_day_after_the_records_timestamp(topic):
     at = example(topic)[1]["occurred_at"]
     at_ms = -(-at // 1000)
@@ -75,7 +76,8 @@ def test_occurred_at_more_than_a_day_after_the_records_timestamp(topic):
 
 def test_what_processors_write_carries_stream_time_which_may_be_far_ahead_of_the_time_of_writing():
     at = example("prediction-logged")[1]["occurred_at"]
-    assert check("prediction-logged", timestamp_ms=(at - 400 * DAY_US) // 1000)["occurred_at"] == at
+    for topic in ("prediction-logged", "demand-forecasted"):
+        assert check(topic, timestamp_ms=(at - 400 * DAY_US) // 1000)["occurred_at"] == at
 
 
 @pytest.mark.parametrize(
@@ -169,3 +171,35 @@ def test_a_null_registration_names_its_donor(donor_id):
 def test_a_null_value_elsewhere_is_refused():
     with pytest.raises(InvalidRecord):
         not_null(Record("donor-responded", 0, 0, 0, b"1", None))
+
+
+@pytest.mark.parametrize(
+    ("topic", "changes", "kind"),
+    [
+        ("forecast-triggered", {"horizon_days": 0}, "range"),
+        ("forecast-triggered", {"horizon_days": 367}, "range"),
+        ("forecast-triggered", {"as_of": NOW + DAY_US + 1}, "instant"),
+        ("forecast-triggered", {"as_of": 0}, "instant"),
+        ("forecast-triggered", {"districts": ["Kollam", "kollam"]}, "place"),
+        ("maintenance-triggered", {"slot_at": NOW + DAY_US + 1}, "instant"),
+        ("maintenance-triggered", {"slot_at": 0}, "instant"),
+        ("demand-forecasted", {"district": "Atlantis", "key": "Atlantis/O_POS"}, "place"),
+        ("demand-forecasted", {"blood_group": "UNKNOWN", "key": "Ernakulam/UNKNOWN"}, "unknown_symbol"),
+        ("demand-forecasted", {"as_of": LAST_INSTANT + 1}, "instant"),
+    ],
+)
+def test_triggers_and_forecasts(topic, changes, kind):
+    assert refusal(topic, **changes).kind == kind
+
+
+@pytest.mark.parametrize("field", ["predicted_demand", "confidence_lower", "confidence_upper"])
+@pytest.mark.parametrize("units", [math.nan, math.inf, -0.5])
+def test_units_that_are_no_number(field, units):
+    (day,) = example("demand-forecasted")[1]["days"]
+    assert refusal("demand-forecasted", days=[day | {field: units}]).kind == "range"
+    assert refusal("demand-forecasted", days=[day | {"quantiles": [{"level": 0.5, "value": units}]}]).kind == "range"
+
+
+def test_a_slot_of_today_triggers():
+    assert check("forecast-triggered", as_of=NOW + DAY_US, districts=["Kollam", "Idukki"], horizon_days=366)
+    assert check("maintenance-triggered", slot_at=NOW - 9 * DAY_US)

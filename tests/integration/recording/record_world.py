@@ -115,7 +115,15 @@ def a_history(n_requests=60, n_donors=40):
                 ("donor-responded", event("donor-responded", response=response, occurred_at=AT + at * MINUTE, **of))
             )
         told.append(("prediction-logged", event("prediction-logged", event_id=an_id(9000 + n))))
+        told.append(("demand-forecasted", _forecast(n)))
+        told.append(("maintenance-triggered", event("maintenance-triggered", slot_at=AT + n * MINUTE)))
     return told + [each for each in told[::5] if each[0] != "donor-states"]  # whose order is what holds
+
+
+def _forecast(n):
+    (day,) = event("demand-forecasted")["days"]
+    days = [day | {"day": day["day"] + n % 7 + ahead, "predicted_demand": float(n)} for ahead in range(3)]
+    return event("demand-forecasted", event_id=an_id(8000 + n), as_of=AT + (n * 37 % 60) * MINUTE, days=days)
 
 
 def _answer(n, wave, offered):
@@ -150,7 +158,7 @@ class Record:
         found = {}
         for table in METADATA.sorted_tables:
             names = [each.name for each in table.columns if each.autoincrement is not True or each.name != "id"]
-            if table.name in {"match_predictions", "model_prediction_logs", "refused_records"}:
+            if table.name in {"demand_forecasts", "match_predictions", "model_prediction_logs", "refused_records"}:
                 names.remove("id")
             listed = ", ".join(f'"{name}"' for name in names)
             found[table.name] = sorted(self.ask(f"SELECT {listed} FROM {table.name}"), key=repr)

@@ -114,6 +114,9 @@ def test_everything_is_recorded_as_was_said(undisturbed):
     assert len(undisturbed["model_prediction_logs"]) == 60
     assert len(undisturbed["donors"]) == 36
     assert len(undisturbed["erased_donors"]) == 4
+    assert len(undisturbed["demand_forecasts"]) == 9
+    assert sum(row[5] for row in undisturbed["demand_days"]) == 60
+    assert [row[0] for row in undisturbed["maintenance"]] == ["nightly-reliability"]
     assert undisturbed["refused_records"] == []
     assert undisturbed["donor_responses"] == []
 
@@ -270,7 +273,7 @@ def test_garbage_is_refused_with_its_reason_and_the_rest_is_recorded(fresh):
     nul = event("blood-request-created", request_id=79, district="no\0where")
     twice = matches_of([1, 2], request_id=80, request_event_id=str(uuid.uuid4()))
     twice["matches"][1]["rank"] = 1
-    late = event("donor-states", donor_id=1, occurred_at=2**62)
+    late = event("donor-states", donor_id=77, occurred_at=2**62)  # of nobody else: a later state would hide it
     bad = [
         *(
             (topic, b"1", value)

@@ -54,7 +54,7 @@ def test_a_day_without_a_row_is_without_demand_once_its_district_has_an_earlier_
     assert by_name["Kollam", "A_NEG"].tolist() == [0] * 30
     assert np.isnan(by_name["Idukki", "A_POS"][:25]).all()
     assert by_name["Idukki", "A_POS"][25:].tolist() == [2] * 5
-    assert np.isnan(by_name["Kannur", "A_POS"]).all()
+    assert by_name["Kannur", "A_POS"].tolist() == [0] * 30  # nobody there ever asked
     assert ("Idukki", "OH_NEG") not in by_name
 
 
