@@ -134,6 +134,9 @@ class Forecasting:
                 self.alarms.append(f"{release.model} {release.version} is refused: {why}")
         return alarms
 
+    def settle(self) -> None:
+        """Do nothing: a release takes effect where it is taken in."""
+
     def _answer(self, trigger: Event, history: SeriesTable) -> Iterable[Output]:
         forecaster, begun_s = self.champion.forecaster, self._timer()
         made = forecasts_of(forecaster, history, trigger["horizon_days"])

@@ -27,8 +27,8 @@ from smartblood.registry.forecaster import LOG, Learner, expected
 from smartblood.registry.trees import read_trees
 
 Floats = NDArray[np.float64]
-Fitted = dict[tuple[int, int, Kind], str]
-"""Trees of earlier fits, by periods known, horizon and kind: of one table, so that cutoffs can share them."""
+Fitted = dict[tuple[int, int, Kind], Learner]
+"""Learners of earlier fits, by periods known, horizon and kind: of one table, so that cutoffs can share them."""
 
 NAME = "demand_forecast"
 _ORIGINS_MAX = 26
@@ -81,7 +81,7 @@ def learn(
     place : Place, optional
         Whose calendar counts.
     fitted : dict, optional
-        Trees of earlier fits to the beginning of this very table, which are taken and added to.
+        Learners of earlier fits to the beginning of this very table, which are taken and added to.
     on_step : callable
         Told what is being done.
 
@@ -150,8 +150,9 @@ def _earlier(
             key = (start, horizon, kind)
             if key not in fitted:
                 on_step(f"fitting to the first {start:,} periods, as if no more were known")
-                fitted[key] = fit_learner(past, calendar, start, horizon, kind, seed)
-            learners.append(Learner(kind.kind, kind.level, read_trees(fitted[key], NAMES)))
+                text = fit_learner(past, calendar, start, horizon, kind, seed)
+                fitted[key] = Learner(kind.kind, kind.level, read_trees(text, NAMES))
+            learners.append(fitted[key])
         for step in range(1, horizon + 1):
             parts[step - 1].append(_judged(learners, past, calendar, start, end, step))
     columns = [[np.concatenate(one, axis=-1) for one in zip(*part, strict=True)] for part in parts]
