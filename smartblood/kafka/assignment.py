@@ -98,7 +98,7 @@ class Assignment:
 
     @property
     def ready(self) -> bool:
-        """Whether the group has spoken and everything that we own is active."""
+        """Whether the group has spoken, or has nothing for us, and everything that we own is active."""
         return self.settled and all(number.state is State.ACTIVE for number in self._numbers.values())
 
     def counts(self) -> dict[str, int]:

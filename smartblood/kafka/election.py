@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from smartblood.errors import Fatal
 from smartblood.kafka.client import Cluster, group_consumer
 from smartblood.kafka.faults import FORBIDDEN
+from smartblood.kafka.membership import stands_by
 from smartblood.kafka.messages import sorted_out
 from smartblood.kafka.offsets import Offsets, translated
 
@@ -36,7 +37,7 @@ class Election:
     owned : bool
         Whether the group last said that the partition is ours.
     settled : bool
-        Whether the group has spoken.
+        Whether the group has spoken, or has nothing for us.
 
     Raises
     ------
@@ -59,7 +60,7 @@ class Election:
         self._fatal: Fatal | None = None
         self.owned = False
         self.settled = False
-        self._consumer = group_consumer(cluster, name, self._on_error, lambda _: None)
+        self._consumer = group_consumer(cluster, name, self._on_error, self._on_statistics)
         self._consumer.subscribe(
             [cluster.topic(topic)],
             on_assign=self._on_assign,
@@ -91,6 +92,10 @@ class Election:
         """Leave the group, so that another is chosen at once."""
         self.owned = self.settled = False
         self._consumer.close()
+
+    def _on_statistics(self, statistics: str) -> None:
+        if stands_by(statistics):
+            self.settled = True
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.settled = True

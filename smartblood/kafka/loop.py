@@ -42,6 +42,7 @@ from smartblood.kafka.clients import Callbacks, Clients
 from smartblood.kafka.faults import FORBIDDEN
 from smartblood.kafka.gauges import Gauges
 from smartblood.kafka.halving import answered
+from smartblood.kafka.membership import stands_by
 from smartblood.kafka.messages import drain, sorted_out
 from smartblood.kafka.offsets import translated
 from smartblood.kafka.patience import Patience
@@ -262,6 +263,8 @@ class Loop:
 
     def _on_stats(self, statistics: str) -> None:
         self._gauges.lag(statistics, self._cluster)
+        if self._clients is not None and stands_by(statistics):
+            self._clients.assignment.settled = True
 
     def _close(self) -> None:
         self.ready = False

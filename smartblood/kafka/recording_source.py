@@ -24,6 +24,7 @@ from schemas.records import Record
 from smartblood.errors import Fatal
 from smartblood.kafka.client import Cluster, admin, error_of, group_consumer
 from smartblood.kafka.faults import FORBIDDEN
+from smartblood.kafka.membership import stands_by
 from smartblood.kafka.messages import drain, sorted_out
 from smartblood.kafka.offsets import Place, translated
 
@@ -63,7 +64,8 @@ class RecordingSource:
         self._positions: dict[Place, int | None] = {}
         self._topic_ids: dict[str, str | None] = {}
         self.settled = False
-        self._consumer = group_consumer(cluster, name, self._on_error, on_stats, in_bulk=True)
+        self._on_stats = on_stats
+        self._consumer = group_consumer(cluster, name, self._on_error, self._on_statistics, in_bulk=True)
         self._consumer.subscribe(
             [cluster.topic(topic) for topic in topics],
             on_assign=self._on_assign,
@@ -177,6 +179,11 @@ class RecordingSource:
     def _is_ours(self, record: Record) -> bool:
         position = self._positions.get((record.topic, record.partition))
         return position is not None and record.offset >= position
+
+    def _on_statistics(self, statistics: str) -> None:
+        self._on_stats(statistics)
+        if stands_by(statistics):
+            self.settled = True
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Take partitions over, paused; a seek is not possible before this callback is left."""

@@ -171,6 +171,24 @@ def test_it_shares_a_process_with_another_processor_and_stands_by_elsewhere(tmp_
     assert not said
 
 
+@pytest.mark.usefixtures("environment")
+def test_whoever_comes_second_stands_by_and_is_ready(tmp_path):
+    """Of scheduling and of a processor with a loop: the one partition is another's."""
+    settings = load(donor_partitions=1, request_partitions=1, output_partitions=1)
+    ensure(settings)
+    supervisors = []
+    try:
+        for slot in ("first", "second"):
+            folder = tmp_path / slot
+            folder.mkdir()
+            supervisors.append(Supervisor([("scheduling+donor-state", slot)], settings, folder, print))
+            supervisors[-1].start()
+            wait_until(lambda made=supervisors[-1]: not list(made.unready()))
+    finally:
+        for one in supervisors:
+            one.stop()
+
+
 def test_without_a_broker_list_says_what_it_can_not_know(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert exit_code(["schedules", "list", "--next", "1"]) == 0
