@@ -107,7 +107,9 @@ def world(
 
     Every parameter of the world is a flag; unless set, it differs from the training world: fewer keen donors, distance
     counts more, alerts tire more. Beside donor_seeker_match stand the simulator's own truth, nearest-first and the
-    predecessor's formula, each asking the same number of the same lawful donors, preference classes first.
+    predecessor's formula, each asking the same number of the same lawful donors, preference classes first. Calibration
+    is told of lists drawn at random and of lists that the system itself sends, by what came of them and, as truly ÷
+    expected, by the simulator's own probabilities.
     """
     from producers.simulator import World  # noqa: PLC0415 - quick help
     from smartblood.registry.loading import load_panel  # noqa: PLC0415
@@ -125,7 +127,7 @@ def world(
 def _versions(use: tuple[str, ...]) -> dict[str, str]:
     found = dict(one.partition("=")[::2] for one in use)
     if any(name not in NAMES or not version for name, version in found.items()):
-        message = f"write it as donor_seeker_match=2.1.0, of {', '.join(NAMES)}"
+        message = f"write it as donor_seeker_match=2.2.0, of {', '.join(NAMES)}"
         raise click.BadParameter(message, param_hint="--use")
     return found
 

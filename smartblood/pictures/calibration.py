@@ -21,8 +21,11 @@ from smartblood.training.report import Calibration, calibrations_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SIDE_INCHES, DPI = 3.6, 84
+SIDE_INCHES, DPI = 3.6, 76
 SEEN, TRUE, BAND = "#1b4f72", "#b9770e", "#d5d8dc"
+WIDE = 50
+"""From how many times as much on there are fewer marks on an axis."""
+
 TOLERANCE = 0.15
 """What observed ÷ expected may be off by, in the world that a model is made for."""
 
@@ -77,7 +80,7 @@ def _draw(axes: Axes, one: Calibration) -> None:
     axes.set(xscale="log", yscale="log", xlim=line, ylim=line)
     axes.set(xlabel="expected: mean of what the model says", ylabel="share observed", title=one.of or None)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < WIDE * least else (1, 3)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(lambda value, _: f"{value:.3g}")
     axes.grid(visible=True, linewidth=0.4, alpha=0.5)

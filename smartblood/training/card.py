@@ -102,6 +102,7 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "Cut by time: fitted on the earliest alerts, calibrated on later ones, judged on the latest; the match model",
         "on alerts later than those that the models saw whom it hears. Features are made of the `donor-states` record",
         "as it stood when the alert went out, at the instant of asking.",
+        *_apart(entry),
         "",
         "## How good",
         "",
@@ -120,6 +121,24 @@ def card_of(entry: Entry, parameters: dict[str, Any], gains: dict[str, float], n
         "",
     ]
     return "\n".join(lines)
+
+
+def _apart(entry: Entry) -> list[str]:
+    """Return lines on what only whoever makes a world can let a model learn from."""
+    data = entry.training_data
+    if entry.name == MATCH and "sent" in data:
+        return [
+            "",
+            "Beside them it was fitted and calibrated on lists that the system itself sent in another world (`sent`),",
+            "with the versions that the earlier alerts alone had made.",
+        ]
+    if entry.name == AVAILABILITY and data["n_alerts"]["calibrate availability"] < data["n_alerts"]["calibrate"]:
+        return [
+            "",
+            "Calibrated on lists drawn at random alone, since it isn't told how far a request is: it says what is so",
+            "where nobody is preferred for living near. Of whom the system asks far away, fewer say yes.",
+        ]
+    return []
 
 
 def figures_of(metrics: dict[str, Any]) -> list[str]:

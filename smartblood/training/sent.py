@@ -43,7 +43,7 @@ N_REQUESTS = 1_500
 
 
 class Sent(NamedTuple):
-    """Alerts of lists, by request and rank, and what was true of them."""
+    """Alerts of lists, by request and rank, and what was true of them; nothing is averaged over distances."""
 
     examples: Examples
     truth: Truth
@@ -99,8 +99,8 @@ def sent_of(lists: Sequence[Event], history: History, seed: int) -> Sent:
         **labels_of(at, required_by, np.full(at.size, NEVER), since, int(required_by.max()) + SETTLED_US)._asdict(),
     )
     gives, says_yes = (np.concatenate([oracle(one) for one in told]) for oracle in (donors.gives, donors.says_yes))
-    keeps_it = history.people.hidden.show_up[row]
-    return Sent(examples, Truth(gives, says_yes, keeps_it, np.zeros(row.size, np.bool_), says_yes))
+    keeps_it, unknown = history.people.hidden.show_up[row], np.full(row.size, np.nan)
+    return Sent(examples, Truth(gives, says_yes, keeps_it, np.zeros(row.size, np.bool_), unknown))
 
 
 def _outcomes(donors: LiveDonors, matches: Event) -> list[dict[str, int]]:

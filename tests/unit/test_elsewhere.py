@@ -67,7 +67,9 @@ def test_gain_and_observed_to_expected_are_what_they_say():
 
 def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, capsys):
     out = tmp_path / "world.json"
-    assert cli.exit_code(["evaluate", "world", *SMALL, "--keen-share", "0.5", "--out", str(out)]) == 0
+    assert (
+        cli.exit_code(["evaluate", "world", *SMALL, "--keen-share", "0.9", "--units-mean", "1", "--out", str(out)]) == 0
+    )
     said, flat = capsys.readouterr().out, json.loads(out.read_text("utf-8"))
     for name in ("model", "oracle", "nearest_first", "predecessor"):
         assert f"\n{name}" in said
@@ -75,6 +77,16 @@ def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, caps
     assert flat["auc_lower"] <= flat["auc"] <= flat["auc_upper"]
     assert flat["auc_oracle"] > flat["auc"] - 0.05
     assert {f"{of}observed_to_expected_{n}" for of in ("", "availability_") for n in range(1, 11)} <= flat.keys()
+    for of in ("", "availability_", "sent_", "sent_availability_"):
+        for number in range(1, 11):
+            seen, true = (f"{of}{what}_to_expected_{number}" for what in ("observed", "true"))
+            assert flat[f"{seen}_lower"] <= flat[seen] <= flat[f"{seen}_upper"]
+            assert flat[f"{true}_lower"] <= flat[true] <= flat[f"{true}_upper"]
+            assert 0 < flat[f"{of}expected_{number}"] < 1
+    assert flat["sent_n"] == flat["sent_availability_n"] > 1_000
+    assert flat["sent_ece_lower"] <= flat["sent_ece_upper"]
+    assert flat["availability_auc_model"] < flat["availability_auc_oracle_anywhere"] < flat["availability_auc_oracle"]
+    assert "lists that the system sends" in said
     assert {"availability_auc_model", "availability_ece_model", "reliability_brier_model_lower"} <= flat.keys()
     assert flat["response_time_n_within_2_h"] > 0
     assert 0 < flat["promise_n_sized"] <= flat["promise_n_requests"]

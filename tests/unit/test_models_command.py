@@ -69,6 +69,13 @@ def test_train_says_where_a_world_is_too_small(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("flag", ["--donors", "--days", "--lists"])
+def test_what_makes_a_world_is_refused_beside_what_was_recorded(run, flag):
+    said = run("train", "--from-files", ".", flag, "600")
+    assert said.returncode == 2
+    assert f"{flag} makes a simulated world" in said.stderr
+
+
 def test_train_takes_only_models_that_it_can_make(run):
     assert run("train", "crystal_ball").returncode == 2
 
