@@ -4,12 +4,17 @@
 # make bench     figures: a table with machine, versions, medians
 # make soak      the long forms of the tests
 # make docs      what is generated of docs/: asyncapi.json, models.md
+# make forecasts docs/forecasts.md: backtests on ../shared/data/malaysia, some minutes
 # make lock      the lock files anew, from pyproject.toml
 
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help install demo test bench soak docs lock clean
+.PHONY: help install demo test bench soak docs forecasts lock clean
+
+MALAYSIA := ../shared/data/malaysia
+TABLES := .local/malaysia
+WEEKLY := --frequency W-SUN --horizon 4 --every 4 --season 52 --country MY
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +43,14 @@ docs: install
 	$(BIN)/python -c 'import json, smartblood, schemas.asyncapi as made; \
 	    print(json.dumps(made.document(smartblood.__version__), indent=2, ensure_ascii=False))' >docs/asyncapi.json
 	$(BIN)/smartblood models report --out docs/models.md
+
+forecasts: install
+	$(BIN)/python -m tests.bench.malaysia $(MALAYSIA) $(TABLES)
+	$(BIN)/smartblood backtest $(TABLES)/national.csv $(WEEKLY) --origins 26 --section $(TABLES)/national.md \
+	    --title "Donations in Malaysia by ABO group, weekly"
+	$(BIN)/smartblood backtest $(TABLES)/states.csv $(WEEKLY) --origins 13 --section $(TABLES)/states.md \
+	    --title "New donors by state of Malaysia, weekly"
+	cat docs/forecasts.head.md $(TABLES)/national.md $(TABLES)/states.md >docs/forecasts.md
 
 lock:
 	$(COMPILE) --extra local --extra dev --output-file requirements.lock pyproject.toml

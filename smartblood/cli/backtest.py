@@ -48,6 +48,14 @@ SEASONS = {"D": 7, "W": 52, "M": 12}
     metavar="FORECASTS.csv",
     help="Every forecast into this file: series, cutoff, day, mean, q0.1 to q0.9.",
 )
+@click.option(
+    "--section",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=writable,
+    metavar="SECTION.md",
+    help="The figures, by year and by horizon too, as a section of Markdown into this file.",
+)
+@click.option("--title", help="Of the section; unless given, the table's name.")
 @click.option("--json", "as_data", is_flag=True, help="Print the figures as JSON.")
 def backtest(  # noqa: PLR0913 - its flags
     file: Path,
@@ -59,6 +67,8 @@ def backtest(  # noqa: PLR0913 - its flags
     every: int,
     country: str | None,
     out: Path | None,
+    section: Path | None,
+    title: str | None,
     as_data: bool,
 ) -> None:
     """Judge the forecaster on a table with the columns series, day, value (others are ignored).
@@ -71,6 +81,7 @@ def backtest(  # noqa: PLR0913 - its flags
 
     from smartblood.forecasting.backtest import Plan  # noqa: PLC0415
     from smartblood.forecasting.backtest import backtest as judge  # noqa: PLC0415
+    from smartblood.forecasting.section import section_of  # noqa: PLC0415
     from smartblood.forecasting.tables import read_table  # noqa: PLC0415
     from smartblood.forecasting.view import as_json, span_of, table_of, write_forecasts  # noqa: PLC0415
 
@@ -82,6 +93,12 @@ def backtest(  # noqa: PLR0913 - its flags
         found = judge(long.table, plan, progress)
     if out is not None:
         write_forecasts(out, found, long)
+    if section is not None:
+        flags = (
+            f"--frequency {frequency} --horizon {horizon} --season {plan.season} --origins {origins} --every {every}"
+        )
+        flags += f" --country {country}" if country else ""
+        section.write_text(section_of(title or file.stem, found, long, plan, flags), "utf-8")
     if as_data:
         click.echo(json.dumps(as_json(found, long, plan), indent=2, ensure_ascii=False))
         return

@@ -71,6 +71,14 @@ ENDS_AT = 1_767_205_800_000_000
     show_envvar=True,
     help="Make it the default in model_map.json, which answers where nothing is released; else the default stays.",
 )
+@click.option(
+    "--from-demand",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="SMARTBLOOD_TRAIN_FROM_DEMAND",
+    show_envvar=True,
+    metavar="FILE.csv",
+    help="Of demand_forecast alone: learn from this file, as `demand import` takes it.",
+)
 @recorded_flags
 @with_settings(*KAFKA)
 @click.pass_context
@@ -85,6 +93,7 @@ def train(  # noqa: PLR0913 - its flags
     out: Path,
     version: str,
     as_default: bool,
+    from_demand: Path | None,
     settings: Settings,
     **asked: Any,  # noqa: ANN401 - the fields of Asked
 ) -> None:
@@ -92,10 +101,10 @@ def train(  # noqa: PLR0913 - its flags
 
     From donors and requests that are simulated, unless recorded topics are named (--from-topics, --from-files). Their
     events are replayed through the stream's own code, trees fitted to what came of it, calibrated, and judged on what
-    came later. donor_seeker_match hears the first two, which are trained with it on earlier events. The same arguments
-    and records give the same bytes. demand_forecast learns from what is asked for each day in a simulated Kerala; with
-    recorded topics it is left out. A version that is there already is never changed; what a version does is said by
-    `smartblood models release`.
+    came later. donor_seeker_match hears the first two, which are trained with it on earlier events. demand_forecast
+    learns from what is asked for each day in a simulated Kerala, or from a file (--from-demand); with recorded topics
+    it is left out. The same arguments and records give the same bytes. A version that is there already is never
+    changed; what a version does is said by `smartblood models release`.
     """
     from smartblood.errors import Fatal  # noqa: PLC0415 - quick help
     from smartblood.registry.writing import write  # noqa: PLC0415
@@ -107,6 +116,9 @@ def train(  # noqa: PLR0913 - its flags
     if recorded.is_recorded:
         _refuse_of_world(context)
         _refuse_forecast(models)
+    if from_demand is not None and (recorded.is_recorded or models != (FORECAST,)):
+        message = f"--from-demand is what {FORECAST} alone learns from: name it, and no other model or topic"
+        raise click.UsageError(message)
     trained: dict[str, Any] = {}
     try:
         if not models or set(models) - {FORECAST}:
@@ -115,8 +127,8 @@ def train(  # noqa: PLR0913 - its flags
             )
             trained = _panel(replayed, seed, version, tuple(one for one in models if one != FORECAST), say)
         if FORECAST in (models or ALL) and not recorded.is_recorded:
-            given = context.get_parameter_source("days") in _GIVEN
-            trained[FORECAST] = _forecaster(days if given else DEMAND_DAYS, seed, version, say)
+            n_days = days if context.get_parameter_source("days") in _GIVEN else DEMAND_DAYS
+            trained[FORECAST] = _forecaster(from_demand or n_days, seed, version, say)
     except ValueError as error:
         more = "a longer span" if recorded.is_recorded else "more --donors or --days"
         message = f"{error}; give {more}"
@@ -154,16 +166,22 @@ def _panel(
     return dict(train_panel(replayed, seed, version, names=names, on_step=say))
 
 
-def _forecaster(n_days: int, seed: int, version: str, say: Callable[[str], None]) -> Any:  # noqa: ANN401 - as a panel's
+def _forecaster(source: Path | int, seed: int, version: str, say: Callable[[str], None]) -> Any:  # noqa: ANN401 - as a panel's
+    """Train on a file of demand, or on so many simulated days."""
     import numpy as np  # noqa: PLC0415 - quick help
 
     from producers.simulator import World  # noqa: PLC0415
     from producers.simulator.demand import daily_demand  # noqa: PLC0415
     from smartblood.forecasting.training import train as train_forecaster  # noqa: PLC0415
 
+    if isinstance(source, Path):
+        from smartblood.forecasting.demand_file import read_demand  # noqa: PLC0415 - quick help
+
+        table, origin = read_demand(source)
+        return train_forecaster(table, version, seed, {**origin, "seed": seed}, say)
     last = np.datetime64(ENDS_AT, "us").astype("datetime64[D]")  # the day that ends then in Kerala
     origin = {"source": "the project's simulator; no real demand", "seed": seed}
-    return train_forecaster(daily_demand(World(), seed, last, n_days), version, seed, origin, say)
+    return train_forecaster(daily_demand(World(), seed, last, source), version, seed, origin, say)
 
 
 def _refuse_forecast(models: tuple[str, ...]) -> None:

@@ -19,6 +19,7 @@ from smartblood.registry.forecaster import forecaster_of
 
 Floats = NDArray[np.float64]
 
+ALL = slice(None)
 FORECASTER, NAIVE, ETS = "forecaster", "seasonal naive", "ETS"
 
 
@@ -51,6 +52,19 @@ class Plan(NamedTuple):
         return [place for n in reversed(range(self.origins)) if (place := last - n * self.every) > 0]
 
 
+class Said(NamedTuple):
+    """What somebody forecast.
+
+    Parameters
+    ----------
+    means : ndarray of float64, shape (n_series, n_origins, horizon)
+    quantiles : ndarray of float64, shape (n_series, n_origins, horizon, n_levels), optional
+    """
+
+    means: Floats
+    quantiles: Floats | None
+
+
 class Backtest(NamedTuple):
     """All that was forecast, and how good it was.
 
@@ -58,16 +72,31 @@ class Backtest(NamedTuple):
     ----------
     cutoffs : tuple of int
         Places of the last period known.
-    means : ndarray of float64, shape (n_series, n_origins, horizon)
-    quantiles : ndarray of float64, shape (n_series, n_origins, horizon, n_levels)
-    figures : dict of str to Figures
-        Of the forecaster and of the classics.
+    outcomes : ndarray of float64, shape (n_series, n_origins, horizon)
+    scales : tuple of two ndarrays, shape (n_series, n_origins)
+        What errors are measured by, as ``scales_of`` gives it.
+    said : dict of str to Said
+        By the forecaster and by the classics.
     """
 
     cutoffs: tuple[int, ...]
-    means: Floats
-    quantiles: Floats
-    figures: dict[str, Figures]
+    outcomes: Floats
+    scales: tuple[Floats, Floats]
+    said: dict[str, Said]
+
+    def figures(self, origins: slice = ALL, steps: slice = ALL) -> dict[str, Figures]:
+        """Return how good each was, at all origins and horizons or some of them."""
+        scales = self.scales[0][:, origins], self.scales[1][:, origins]
+        return {
+            name: figures_of(
+                self.outcomes[:, origins, steps],
+                one.means[:, origins, steps],
+                scales,
+                None if one.quantiles is None else one.quantiles[:, origins, steps],
+                LEVELS,
+            )
+            for name, one in self.said.items()
+        }
 
 
 def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], None] = lambda *_: None) -> Backtest:
@@ -89,30 +118,28 @@ def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], 
         message += f"{plan.horizon} ahead; give fewer --origins, or a longer table"
         raise Fatal(message)
     values = usable(table)
-    said: dict[str, list[tuple[Floats, Floats | None]]] = {FORECASTER: [], NAIVE: [], ETS: []}
+    parts: dict[str, list[tuple[Floats, Floats | None]]] = {FORECASTER: [], NAIVE: [], ETS: []}
     fitted: Fitted = {}
     for done, cutoff in enumerate(cutoffs):
         known = SeriesTable(table.names, table.days[: cutoff + 1], table.values[:, : cutoff + 1])
         on_step(done, len(cutoffs), f"as of {known.days[-1]}")
-        said[FORECASTER].append(_forecast(known, plan, fitted))
+        parts[FORECASTER].append(_forecast(known, plan, fitted))
         past = values[:, : cutoff + 1]
-        said[NAIVE].append((seasonal_naive(past, plan.horizon, plan.season), None))
-        said[ETS].append(exponential_smoothing(past, plan.horizon, plan.season, LEVELS))
+        parts[NAIVE].append((seasonal_naive(past, plan.horizon, plan.season), None))
+        parts[ETS].append(exponential_smoothing(past, plan.horizon, plan.season, LEVELS))
     on_step(len(cutoffs), len(cutoffs), "done")
-    outcomes = np.stack([values[:, cutoff + 1 : cutoff + 1 + plan.horizon] for cutoff in cutoffs], axis=1)
     scales = [scales_of(values[:, : cutoff + 1], plan.season) for cutoff in cutoffs]
-    by = np.stack([one[0] for one in scales], axis=1), np.stack([one[1] for one in scales], axis=1)
-    stacked = {
-        name: (
-            np.stack([means for means, _ in parts], axis=1),
-            None if name == NAIVE else np.stack([quantiles for _, quantiles in parts if quantiles is not None], axis=1),
-        )
-        for name, parts in said.items()
-    }
-    figures = {name: figures_of(outcomes, means, by, quantiles, LEVELS) for name, (means, quantiles) in stacked.items()}
-    means, quantiles = stacked[FORECASTER]
-    assert quantiles is not None  # noqa: S101 - the forecaster has some
-    return Backtest(tuple(cutoffs), means, quantiles, figures)
+    return Backtest(
+        tuple(cutoffs),
+        np.stack([values[:, cutoff + 1 : cutoff + 1 + plan.horizon] for cutoff in cutoffs], axis=1),
+        (np.stack([one[0] for one in scales], axis=1), np.stack([one[1] for one in scales], axis=1)),
+        {name: _together(one) for name, one in parts.items()},
+    )
+
+
+def _together(parts: list[tuple[Floats, Floats | None]]) -> Said:
+    quantiles = [one for _, one in parts if one is not None]
+    return Said(np.stack([one for one, _ in parts], axis=1), np.stack(quantiles, axis=1) if quantiles else None)
 
 
 def _forecast(known: SeriesTable, plan: Plan, fitted: Fitted) -> tuple[Floats, Floats]:

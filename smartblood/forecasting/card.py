@@ -11,6 +11,10 @@ SAYS = (
     "groups and the state, and quantiles. The trees speak relative to each series' own level, lags and spread, which",
     "are worked out from the history that is given; so they speak of series that they never saw.",
 )
+_LIMITS_OF_SIMULATED = (
+    "A simulated district's way of asking is drawn, not known. Where real demand was recorded for a year or more,",
+    "train it on that (`--from-demand`).",
+)
 _TITLES = {"by_series": "district and group", "by_district": "district", "state": "state"}
 _OF = {"forecaster": "forecaster", "mean_of_91_days": "mean of 91 days", "seasonal_naive": "seasonal naive"}
 _COLUMNS = ("wape", "mase", "rmsse", "wql", "coverage")
@@ -38,8 +42,12 @@ def card_of(entry: Entry, n_bytes: int) -> str:
         "",
         "## Limits",
         "",
-        "A simulated district's way of asking is drawn, not known. Where real demand was recorded for a year or more,",
-        "train it anew on that, and judge it with `smartblood backtest`.",
+        *(
+            _LIMITS_OF_SIMULATED
+            if str(entry.training_data.get("source", "")).startswith("the project's simulator")
+            else ()
+        ),
+        "Where much has changed since, train it anew, and judge it with `smartblood backtest`.",
         "",
     ]
     return "\n".join(lines)

@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FACTORS = (0.5, 2.0)
-"""A learner whose means are farther off than that in all isn't listened to."""
+HEARD = (0.5, 2.0)
+"""A learner whose means are farther off in all isn't listened to."""
+
+CHANCE = 0.03
+"""Standard deviation of the logarithm by which chance makes sums of means wrong; what it explains isn't mended."""
+
+WIN_LEAST = 0.05
+"""All are heard, unless some of them are better by so much: small wins don't last."""
 
 
 class Combined(NamedTuple):
@@ -30,7 +36,7 @@ class Combined(NamedTuple):
 
 
 def combine(said: Floats, came: Floats, level: Floats) -> Combined:
-    """Choose, of all equal-handed combinations of learners, the one that was best.
+    """Choose which learners are heard, each as much as the others.
 
     Parameters
     ----------
@@ -38,16 +44,17 @@ def combine(said: Floats, came: Floats, level: Floats) -> Combined:
     came, level : ndarray of float64, shape (n_examples,)
         What came, and the level of the series then.
     """
-    total = max(float(came.sum()), 1e-9)
-    factors = total / np.maximum(said.sum(axis=1), 1e-9)
-    heard = [n for n, factor in enumerate(factors) if FACTORS[0] <= factor <= FACTORS[1]] or [len(said) - 1]
-    factors = np.clip(factors, *FACTORS)
+    off = np.log(max(float(came.sum()), 1e-9) / np.maximum(said.sum(axis=1), 1e-9))
+    heard = [n for n, one in enumerate(off) if np.log(HEARD[0]) <= one <= np.log(HEARD[1])] or [len(said) - 1]
+    factors = np.exp(np.clip(off * off**2 / (off**2 + CHANCE**2), *np.log(HEARD)))
     mended = said * factors[:, None]
     losses = np.array([loss(one, came, level) for one in mended])
     sets = [chosen for size in range(1, len(heard) + 1) for chosen in combinations(heard, size)]
-    best = min(sets, key=lambda chosen: loss(mended[list(chosen)].mean(axis=0), came, level))
+    by_set = [loss(mended[list(chosen)].mean(axis=0), came, level) for chosen in sets]
+    best = int(np.argmin(by_set))
+    chosen = list(sets[best] if by_set[best] < (1 - WIN_LEAST) * by_set[-1] else heard)
     weights = np.zeros(len(said))
-    weights[list(best)] = factors[list(best)] / len(best)
+    weights[chosen] = factors[chosen] / len(chosen)
     return Combined(weights, losses)
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from features.forecasting.figures import Figures
 from features.series import LEVELS
 from smartblood.errors import Fatal
-from smartblood.forecasting.backtest import Backtest, Plan
+from smartblood.forecasting.backtest import FORECASTER, Backtest, Plan
 from smartblood.forecasting.tables import LongTable
 
 TITLES = {
@@ -33,7 +33,7 @@ def table_of(found: Backtest) -> Table:
     table.add_column("")
     for title in TITLES.values():
         table.add_column(title, justify="right")
-    for name, figures in found.figures.items():
+    for name, figures in found.figures().items():
         table.add_row(name, *(cell(figure, value) for figure, value in figures._asdict().items()))
     return table
 
@@ -65,7 +65,7 @@ def as_json(found: Backtest, long: LongTable, plan: Plan) -> dict[str, Any]:
         "first_target": long.spelled[found.cutoffs[0] + 1],
         "last_target": long.spelled[found.cutoffs[-1] + plan.horizon],
         "notes": list(long.notes),
-        "figures": {name: _plain(figures) for name, figures in found.figures.items()},
+        "figures": {name: _plain(figures) for name, figures in found.figures().items()},
     }
 
 
@@ -81,14 +81,16 @@ def write_forecasts(path: Path, found: Backtest, long: LongTable) -> None:
     Fatal
         If the file can't be written.
     """
+    said = found.said[FORECASTER]
+    assert said.quantiles is not None  # noqa: S101 - the forecaster has some
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["series", "cutoff", "day", "mean", *(f"q{level}" for level in LEVELS)])
             for origin, cutoff in enumerate(found.cutoffs):
                 for series, (name,) in enumerate(long.table.names):
-                    for step in range(found.means.shape[2]):
-                        numbers = [found.means[series, origin, step], *found.quantiles[series, origin, step]]
+                    for step in range(said.means.shape[2]):
+                        numbers = [said.means[series, origin, step], *said.quantiles[series, origin, step]]
                         days = long.spelled[cutoff], long.spelled[cutoff + 1 + step]
                         writer.writerow([name, *days, *("" if math.isnan(n) else f"{n:.{DIGITS}g}" for n in numbers)])
     except OSError as error:

@@ -47,10 +47,11 @@ def test_the_future_moves_no_forecast_by_a_bit():
     other = table.values.copy()
     other[:, known:] = np.random.default_rng(5).permuted(other[:, known:], axis=1) * 3
     again = backtest(SeriesTable(table.names, table.days, other), plan)
-    assert first.means[:, 0].tobytes() == again.means[:, 0].tobytes()
-    assert first.quantiles[:, 0].tobytes() == again.quantiles[:, 0].tobytes()
-    assert first.means[:, 1].tobytes() != again.means[:, 1].tobytes()
-    assert first.figures["forecaster"] != again.figures["forecaster"]
+    for name in first.said:
+        assert first.said[name].means[:, 0].tobytes() == again.said[name].means[:, 0].tobytes()
+        assert first.figures()[name] != again.figures()[name]
+    assert first.said["forecaster"].means[:, 1].tobytes() != again.said["forecaster"].means[:, 1].tobytes()
+    assert first.said["forecaster"].quantiles[:, 0].tobytes() == again.said["forecaster"].quantiles[:, 0].tobytes()
 
 
 def test_cutoffs_end_one_horizon_before_the_table():
@@ -88,10 +89,18 @@ def test_months_and_days_with_gaps_are_forecast_too():
     values[1, 40:44] = np.nan
     names = (("a",), ("b",), ("c",))
     found = backtest(SeriesTable(names, months, values), Plan(3, 12, 2, 3))
-    assert np.isfinite(found.means).all()
+    assert np.isfinite(found.said["forecaster"].means).all()
     days = np.arange("2023-01-01", "2023-12-01", dtype="datetime64[D]")
     found = backtest(SeriesTable(names, days, rng.poisson(2, (3, len(days))).astype(float)), Plan(5, 7, 1, 1))
-    assert np.isfinite(found.quantiles).all()
+    assert np.isfinite(found.said["forecaster"].quantiles).all()
+
+
+def test_what_is_no_whole_number_is_forecast_in_its_own_unit():
+    table = weekly(2)
+    litres = SeriesTable(table.names, table.days, table.values * 0.00045)
+    found, whole = (backtest(one, Plan(2, 52, 1, 1)).said["forecaster"] for one in (litres, table))
+    assert found.means == pytest.approx(whole.means * 0.00045, rel=0.1)
+    assert found.quantiles == pytest.approx(whole.quantiles * 0.00045, rel=0.2)
 
 
 def test_a_table_that_is_too_short_says_so():
@@ -177,5 +186,8 @@ def test_learners_are_combined_only_where_that_wins():
     level = np.full(truth.size, 100.0)
     assert (combine(np.stack([good, other, bad]), truth, level).weights > 0).tolist() == [True, True, False]
     assert (combine(np.stack([good, bad]), truth, level).weights > 0).tolist() == [True, False]
+    slightly = good + rng.normal(0, 1, truth.size)  # worse, but not by so much that it's certain to last
+    assert (combine(np.stack([good, slightly]), truth, level).weights > 0).tolist() == [True, True]
+    assert combine(np.stack([good * 1.01]), truth, level).weights == pytest.approx([1.0], abs=0.002)
     halved = combine(np.stack([good / 1.5]), truth, level).weights
-    assert halved == pytest.approx([1.5], rel=0.01)
+    assert halved == pytest.approx([1.5], rel=0.02)

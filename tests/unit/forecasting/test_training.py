@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from features.series import SeriesTable
+from producers.simulator import World
+from producers.simulator.demand import daily_demand
+from smartblood import cli
+from smartblood.errors import Fatal
+from smartblood.forecasting import fitting, training
+from smartblood.forecasting.demand_file import read_demand
+from smartblood.registry.loading import load_forecaster
+
+HEAD = "district,blood_group,day,units_requested,units_fulfilled\n"
+
+
+def written(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_a_day_without_a_row_is_one_on_which_nothing_was_asked_for(tmp_path):
+    rows = "Kollam,O_POS,2025-01-01,3,1\nKollam,O_POS,2025-01-04,2,2\nKannur,A_NEG,2025-01-03,1,0\n"
+    table, origin = read_demand(written(tmp_path / "demand.csv", HEAD + rows))
+    assert table.names == (("Kannur", "A_NEG"), ("Kollam", "O_POS"))
+    assert np.array_equal(table.values, [[np.nan, np.nan, 1, 0], [3, 0, 0, 2]], equal_nan=True)
+    assert (origin["source"], origin["file"], len(origin["file_sha256"])) == ("recorded demand", "demand.csv", 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("district,day\n", "no column blood_group, units_requested"),
+        (HEAD, "no rows"),
+        (HEAD + "Atlantis,O_POS,2025-01-01,3,1\n", "line 2: 'Atlantis' and 'O_POS'"),
+        (HEAD + "Kollam,O,2025-01-01,3,1\n", "line 2: 'Kollam' and 'O'"),
+        (HEAD + "Kollam,O_POS,1 May,3,1\n", "line 2: Invalid isoformat"),
+        (HEAD + "Kollam,O_POS,2025-01-01,x,1\n", "line 2: invalid literal"),
+        (HEAD + "Kollam,O_POS,2025-01-01,-3,1\n", "fewer than none"),
+        (HEAD + "Kollam,O_POS,2025-01-01,3,1\n" * 2, "line 3: Kollam O_POS 2025-01-01 is there already"),
+        (HEAD + "Kollam,O_POS,1025-01-01,3,1\nKollam,O_POS,2025-01-01,3,1\n", "mistyped"),
+    ],
+)
+def test_a_file_that_is_no_demand_says_where_and_why(tmp_path, text, why):
+    with pytest.raises(Fatal) as refused:
+        read_demand(written(tmp_path / "demand.csv", text))
+    assert why in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_asked_for_in_a_world_is_the_same_for_the_same_seed_and_of_its_size():
+    last = np.datetime64("2025-12-31")
+    one, again, other = (daily_demand(World(), seed, last, 200) for seed in (1, 1, 2))
+    assert one.values.tobytes() == again.values.tobytes() != other.values.tobytes()
+    assert one.days[-1] == last
+    a_day = one.values.sum(axis=0).mean()
+    assert 0.5 * 38 * 1.61 < a_day < 20 * 38 * 1.61
+    requests = np.count_nonzero(one.values)
+    assert 0 < requests < one.values.size
+
+
+def test_training_makes_an_artefact_that_is_loaded_and_the_same_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fitting, "N_TREES", 3)
+    monkeypatch.setattr(fitting, "ROWS_MAX", 4_000)
+    monkeypatch.setattr(training, "HORIZON", 6)
+    monkeypatch.setattr(training, "N_ORIGINS", 2)
+    arguments = ["train", "demand_forecast", "--days", "420", "--version", "0.0.1", "--out", str(tmp_path)]
+    assert cli.exit_code(arguments) == 0
+    forecaster = load_forecaster(tmp_path)
+    assert (forecaster.version, len(forecaster.conformal)) == ("0.0.1", 6)
+    card = (tmp_path / "demand_forecast/0.0.1/card.md").read_text("utf-8")
+    assert "the project's simulator; no real demand" in card
+    assert "mean of 91 days" in card
+    assert cli.exit_code(arguments) == 0
+    assert "there already, the same" in capsys.readouterr().out
+    again = SeriesTable(
+        (("Kollam", "O_POS"),), np.arange("2025-01-01", "2025-03-01", dtype="datetime64[D]"), np.ones((1, 59))
+    )
+    assert 0.2 < forecaster.forecast(again, 7).mean.mean() < 3
+
+
+def test_too_little_demand_says_so(tmp_path, capsys):
+    file = written(tmp_path / "demand.csv", HEAD + "Kollam,O_POS,2025-01-01,3,1\n")
+    arguments = ["train", "demand_forecast", "--from-demand", str(file), "--out", str(tmp_path / "models")]
+    assert cli.exit_code(arguments) == 3
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert cli.exit_code(["train", "--from-demand", str(file)]) == 2
+    assert cli.exit_code(["train", "demand_forecast", "--from-files", str(tmp_path)]) == 2
