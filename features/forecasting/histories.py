@@ -21,6 +21,15 @@ def usable(history: SeriesTable) -> Floats:
         return np.where(np.isfinite(values) & (values >= 0) & (values <= VALUE_MOST), values, np.nan)
 
 
+def unit_of(values: Floats) -> float:
+    """Return in what values are counted: 1 where all are whole, else a power of ten of which a mean has a thousand."""
+    known = values[~np.isnan(values)]
+    mean = float(known.mean()) if known.size else 0.0
+    if mean <= 0 or np.all(known == np.rint(known)):
+        return 1.0
+    return float(10.0 ** np.floor(np.log10(mean / 1_000)))
+
+
 def refusals(history: SeriesTable) -> dict[tuple[str, ...], str]:
     """Return why a series is forecast as NaN, for each of which that is so."""
     values = usable(history)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import nbinom
+from scipy.special import betainc, nbdtrik  # scipy.stats says the same and takes 50 MB
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ def places_of(outcomes: Floats, means: Floats, spreads: Floats) -> Floats:
     """
     size, probability = _parameters(means, spreads)
     counts = np.rint(outcomes)
-    below, upto = nbinom.cdf(counts - 1, size, probability), nbinom.cdf(counts, size, probability)
+    below, upto = _share_upto(counts - 1, size, probability), _share_upto(counts, size, probability)
     return np.asarray(below[:, None] + (upto - below)[:, None] * _PARTS)
 
 
@@ -100,9 +100,21 @@ def quantiles_of(means: Floats, spreads: Floats, conformal: Floats, levels: tupl
     tables = np.stack([np.interp(levels, grid, np.concatenate([[0.0], row, [1.0]])) for row in rows])
     tables = np.clip(tables, _PLACE_LEAST, 1 - _PLACE_LEAST).reshape(*conformal.shape[:2], len(levels))
     taken = tables[np.arange(means.shape[1])[None], np.searchsorted(SIZES, means, "right").clip(max=len(SIZES))]
-    found = np.asarray(nbinom.ppf(taken, size[..., None], probability[..., None]), np.float64)
+    found = _least_count(taken, size[..., None], probability[..., None])
     found[np.isnan(means)] = np.nan
     return np.maximum.accumulate(np.maximum(found, 0.0), axis=-1)
+
+
+def _share_upto(counts: Floats, size: Floats, probability: Floats) -> Floats:
+    """Return the distribution function of the negative binomial."""
+    return np.asarray(np.where(counts < 0, 0.0, betainc(size, np.maximum(counts, 0) + 1, probability)))
+
+
+def _least_count(shares: Floats, size: Floats, probability: Floats) -> Floats:
+    """Return the least count up to which there is as large a share."""
+    count = np.maximum(np.ceil(nbdtrik(shares, size, probability)), 0.0)
+    before = np.maximum(count - 1, 0.0)
+    return np.asarray(np.where(_share_upto(before, size, probability) >= shares, before, count))
 
 
 def _parameters(means: Floats, spreads: Floats) -> tuple[Floats, Floats]:

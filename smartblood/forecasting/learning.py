@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place, calendar_columns
-from features.forecasting.histories import pace_of_history, usable
+from features.forecasting.histories import pace_of_history, unit_of, usable
 from features.forecasting.past import Past, past_of
 from features.forecasting.rows import NAMES
 from features.forecasting.spread import conformal_tables, places_of
@@ -27,8 +27,8 @@ from smartblood.registry.forecaster import LOG, Learner, expected
 from smartblood.registry.trees import read_trees
 
 Floats = NDArray[np.float64]
-Fitted = dict[tuple[int, int, Kind], Learner]
-"""Learners of earlier fits, by periods known, horizon and kind: of one table, so that cutoffs can share them."""
+Fitted = dict[float, dict[tuple[int, int, Kind], Learner]]
+"""Learners of earlier fits, by unit, then periods known, horizon, kind: of one table, so that cutoffs share them."""
 
 NAME = "demand_forecast"
 _ORIGINS_MAX = 26
@@ -91,10 +91,13 @@ def learn(
         If the table is too short to learn from, in one line.
     """
     pace = pace_of_history(table)
-    past = past_of(usable(table), table.names, pace)
+    values = usable(table)
+    unit = unit_of(values)
+    past = past_of(values / unit, table.names, pace)
     calendar = calendar_columns(table.days, pace, place)
     kinds, n_known = _kinds(past), past.shape[1]
-    earlier, folds = _earlier(past, calendar, horizon, kinds, seed, {} if fitted is None else fitted, on_step)
+    kept_fits = {} if fitted is None else fitted.setdefault(unit, {})
+    earlier, folds = _earlier(past, calendar, horizon, kinds, seed, kept_fits, on_step)
     combined = combine(np.concatenate(earlier.said, axis=1), *(np.concatenate(one) for one in earlier[1:3]))
     kept = [number for number, weight in enumerate(combined.weights) if weight > 0]
     on_step(f"fitting {len(kept)} learners to {n_known:,} periods of {past.shape[0]:,} series")
@@ -135,7 +138,7 @@ def _earlier(
     horizon: int,
     kinds: tuple[Kind, ...],
     seed: int,
-    fitted: Fitted,
+    fitted: dict[tuple[int, int, Kind], Learner],
     on_step: Callable[[str], None],
 ) -> tuple[Earlier, list[int]]:
     """Fit to what was known earlier, and note what was said then of what came later."""

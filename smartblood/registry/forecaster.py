@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place, calendar_columns
-from features.forecasting.histories import pace_of_history, usable
+from features.forecasting.histories import pace_of_history, unit_of, usable
 from features.forecasting.pace import Pace
 from features.forecasting.past import Past, past_of
 from features.forecasting.rows import NAMES, rows_of
@@ -116,7 +116,8 @@ class TreeForecaster:
             )
             raise ValueError(message)
         values = usable(history)
-        past = past_of(values, history.names, self.pace)
+        unit = unit_of(values)
+        past = past_of(values / unit, history.names, self.pace)
         ahead = self.pace.after(history.days[-1], horizon)
         calendar = calendar_columns(np.concatenate([history.days, ahead]), self.pace, self.place)
         last = np.array([len(history.days) - 1])
@@ -126,7 +127,7 @@ class TreeForecaster:
         spreads = np.broadcast_to(past.spread[:, -1:], means.shape)
         widened = spreads * np.sqrt(np.maximum(np.arange(1, horizon + 1) / learned, 1.0))
         conformal = self.conformal[np.minimum(np.arange(horizon), learned - 1)]
-        return SeriesForecast(ahead, means, levels, quantiles_of(means, widened, conformal, levels))
+        return SeriesForecast(ahead, means * unit, levels, quantiles_of(means, widened, conformal, levels) * unit)
 
     def try_out(self) -> None:
         """Forecast a small history of nothing: what it is made of works together."""

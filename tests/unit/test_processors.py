@@ -17,10 +17,11 @@ from features.reach import ReachRules
 from smartblood import metrics, processors
 from smartblood.errors import Fatal
 from smartblood.performance.judgement import Limits
-from smartblood.registry.manifest import FILE, Manifest
+from smartblood.registry.manifest import FILE, Manifest, read_manifest
 from smartblood.registry.writing import entry_of
 from smartblood.settings import load
 from smartblood.storage.steps import MIGRATIONS, steps
+from smartblood.storage.upkeep import KINDS
 from tests.unit.donor_state.histories import DAY, DONOR, START, donation, response
 from tests.unit.matching.world import KOCHI, World, cell_north_of, request, state
 
@@ -200,3 +201,35 @@ def test_what_accompanies_a_worker_ends_with_it_and_does_not_hold_it_up(monkeypa
     hanging = threading.Event()
     processors.Accompanied(Worker(), lambda _: hanging.wait(5)).run(stop)
     hanging.set()
+
+
+def test_forecasting_knows_its_version_at_once_and_reads_the_model_when_it_is_needed():
+    program = (
+        "import sys\nfrom smartblood import processors\nfrom smartblood.settings import load\n"
+        "watched = processors.forecasting(load(kafka_bootstrap_servers='127.0.0.1:9',"
+        " database_url='postgresql://127.0.0.1:9/nowhere'), 'a')\n"
+        "champion = watched.worker._processor.champion.forecaster\n"
+        "print(champion.name, champion.version, champion.sha256)\n"
+        "sys.exit(','.join(m for m in ('numba', 'scipy', 'lightgbm', 'joblib') if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+    entry = read_manifest(load().models_dir).entry("demand_forecast")
+    assert done.stdout.split() == [entry.name, entry.version, entry.sha256]
+
+
+def test_a_forecaster_whose_file_is_another_is_refused_before_anything_is_read(tmp_path):
+    entry = entry_of("demand_forecast", "1.0.0", b"trees", training_data={}, metrics={})
+    (tmp_path / entry.file).parent.mkdir(parents=True)
+    (tmp_path / FILE).write_text(Manifest({entry.name: "1.0.0"}, (entry,)).as_text(), "utf-8")
+    (tmp_path / entry.file).write_bytes(b"others")
+    with pytest.raises(Fatal, match="digest"):
+        processors.default_forecaster(load(models_dir=tmp_path))
+    with pytest.raises(Fatal, match="SMARTBLOOD_DATABASE_URL"):
+        processors.forecasting(load(kafka_bootstrap_servers="127.0.0.1:9"), "a")
+
+
+def test_how_long_is_kept_is_set():
+    found = processors.kept_days(load(keep_matches_days=200, keep_logs_days=30))
+    assert (found["matches"], found["outcomes"], found["logs"]) == (200, 200, 30)
+    assert set(found) == set(KINDS)

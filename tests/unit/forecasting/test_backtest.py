@@ -95,6 +95,14 @@ def test_months_and_days_with_gaps_are_forecast_too():
     assert np.isfinite(found.said["forecaster"].quantiles).all()
 
 
+def test_what_is_no_whole_number_is_forecast_in_its_own_unit():
+    table = weekly(2)
+    litres = SeriesTable(table.names, table.days, table.values * 0.00045)
+    found, whole = (backtest(one, Plan(2, 52, 1, 1)).said["forecaster"] for one in (litres, table))
+    assert found.means == pytest.approx(whole.means * 0.00045, rel=0.1)
+    assert found.quantiles == pytest.approx(whole.quantiles * 0.00045, rel=0.2)
+
+
 def test_a_table_that_is_too_short_says_so():
     table = weekly()
     for n, origins in ((30, 26), (9, 1)):

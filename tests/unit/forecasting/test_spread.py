@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import nbinom
 
 from features.forecasting.figures import figures_of, scales_of
 from features.forecasting.reconciliation import added_up
@@ -36,6 +37,19 @@ def test_quantiles_never_cross_and_are_never_below_0():
     quantiles = quantiles_of(means, spreads, tables, (0.01, 0.1, 0.5, 0.9, 0.99))
     assert (np.diff(quantiles, axis=-1) >= 0).all()
     assert (quantiles >= 0).all()
+
+
+def test_quantiles_are_those_of_the_negative_binomial():
+    rng = np.random.default_rng(4)
+    means, spreads = 10 ** rng.uniform(-4, 5, (2_000, 1)), 10 ** rng.uniform(-2.5, 0.7, (2_000, 1))
+    size = 1 / spreads**2
+    quantiles = quantiles_of(means, spreads, np.broadcast_to(GRID, (1, 4, GRID.size)), LEVELS)
+    expected = nbinom.ppf(np.array(LEVELS), size, size / (size + means))
+    assert np.array_equal(quantiles[:, 0], expected)
+    outcomes = nbinom.ppf(rng.random(2_000), size[:, 0], (size / (size + means))[:, 0])
+    places = places_of(outcomes, means[:, 0], spreads[:, 0]).mean(axis=1)
+    shares = [nbinom.cdf(outcomes - less, size[:, 0], (size / (size + means))[:, 0]) for less in (0, 1)]
+    assert np.allclose(places, np.mean(shares, axis=0), atol=1e-12)
 
 
 def test_few_outcomes_push_the_outer_levels_outwards():
