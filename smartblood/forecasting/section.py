@@ -48,6 +48,7 @@ def section_of(title: str, found: Backtest, long: LongTable, plan: Plan, flags: 
         "",
         "With " + ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES) + ".",
         "",
+        "",
     ]
     return "\n".join(lines)
 
