@@ -11,14 +11,12 @@ from zoneinfo import ZoneInfo
 
 from features.districts import DISTRICT_NAMES
 from producers.scheduling.cron import check_expression
+from schemas.schedules import MAINTENANCE, RELIABILITY, RETENTION
 
 DAY_US = 86_400_000_000
 HORIZON_DAYS_MAX = 366
 AGE_DAYS_MAX = 3_660
 KERALA = "Asia/Kolkata"
-MAINTENANCE = ("nightly-reliability", "daily-retention")
-"""A ``maintenance-triggered`` says no more than its schedule: whoever does the work knows it by these names."""
-
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -134,7 +132,7 @@ class Schedule:
 
 STANDARD = (
     Schedule("weekly-forecast", "0 5 * * MON", Forecast(), greatest_age_days=14.0),
-    Schedule("nightly-reliability", "30 2 * * *", None, greatest_age_days=2.0),
-    Schedule("daily-retention", "30 3 * * *", None, greatest_age_days=2.0),
+    Schedule(RELIABILITY, "30 2 * * *", None, greatest_age_days=2.0),
+    Schedule(RETENTION, "30 3 * * *", None, greatest_age_days=2.0),
 )
 """What is scheduled unless it is set otherwise."""
