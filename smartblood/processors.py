@@ -5,40 +5,25 @@ Everything is imported when it is asked for: recording needs no model, and donor
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
+from smartblood.beside import Accompanied, Growth, Ones, Watched, Worker
 from smartblood.errors import Fatal
+from smartblood.models_there import artefacts_there, default_forecaster, references_there
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
-    from prometheus_client import Gauge
-
     from consumers.releases import Release
     from features.decay import HalfLives
     from features.reach import ReachRules
     from features.scoring import Scorer
     from features.series import Forecaster
-    from smartblood.performance.judgement import References
     from smartblood.performance.watching import Judging
-    from smartblood.storage.artefacts import Artefact
 
-LOOKED_AT_EACH_S = 1.0
 FORECAST_POLL_S = 0.5
 """A trigger comes once a week: nobody minds half a second."""
-
-LEFT_AFTER_S = 2.0
-"""How long what accompanies a worker may take to end; then it ends with the process."""
-
-
-class Worker(Protocol):
-    """What does the work of one processor in one process."""
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; then finish or abort what is open, within 10 s."""
 
 
 def donor_state(settings: Settings, slot: str) -> Worker:
@@ -190,31 +175,6 @@ def forecasting(settings: Settings, slot: str) -> Worker:
     return Watched(Loop(processor, cluster, slot, tuning=Tuning(poll_s=FORECAST_POLL_S)), look)
 
 
-def default_forecaster(settings: Settings) -> Forecaster:
-    """Return the default version of the model of demand, whose artefact is checked now and read when it is needed.
-
-    Raises
-    ------
-    Fatal
-        If it isn't there, or is refused.
-    """
-    from consumers.forecasting.champion import MODEL  # noqa: PLC0415
-    from smartblood.demand.late import LateForecaster  # noqa: PLC0415
-    from smartblood.registry.checks import checked_bytes  # noqa: PLC0415
-    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415
-
-    models_dir, pinned = settings.models_dir, settings.models_map_sha256
-    entry = read_manifest(models_dir, pinned).entry(MODEL, None)
-    checked_bytes(models_dir, entry)
-
-    def read() -> Forecaster:
-        from smartblood.registry.loading import load_forecaster  # noqa: PLC0415
-
-        return load_forecaster(models_dir, entry.version, pinned=pinned)
-
-    return LateForecaster(entry.name, entry.version, entry.sha256, read)
-
-
 def kept_days(settings: Settings) -> Mapping[str, int]:
     """Return for how many days the record keeps what, by the kinds of ``smartblood.storage.upkeep``."""
     matches, judgements = settings.keep_matches_days, settings.keep_judgements_days
@@ -276,57 +236,6 @@ def judging(settings: Settings) -> Judging:
     )
 
 
-def references_there(settings: Settings) -> References:
-    """Tell what drift is measured against, of each version that the manifest lists; of none where it can't be read."""
-    from features.drift import from_json  # noqa: PLC0415
-    from smartblood.logs import logger  # noqa: PLC0415
-    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415
-
-    log, found = logger(processor="recording"), {}
-    try:
-        entries = read_manifest(settings.models_dir, settings.models_map_sha256).entries
-    except Fatal as error:
-        log.warning("no drift is measured", why=str(error))
-        return {}
-    for entry in entries:
-        try:
-            found[entry.name, entry.version] = from_json(entry.reference)
-        except ValueError as error:
-            log.warning("no drift is measured", model=entry.name, version=entry.version, why=str(error))
-    return found
-
-
-def artefacts_there(settings: Settings) -> Mapping[str, list[Artefact]]:
-    """Tell what artefacts there are of each model that the manifest lists; of none where no manifest can be read.
-
-    A version that whoever scores refuses is passed over: all is looked at that is before an artefact is deserialised.
-    """
-    from smartblood.logs import logger  # noqa: PLC0415
-    from smartblood.registry.checks import checked_bytes  # noqa: PLC0415
-    from smartblood.registry.manifest import read_manifest  # noqa: PLC0415
-    from smartblood.storage.artefacts import Artefact  # noqa: PLC0415
-
-    found: dict[str, list[Artefact]] = {}
-    log = logger(processor="recording")
-    try:
-        manifest = read_manifest(settings.models_dir, settings.models_map_sha256)
-    except Fatal as error:
-        log.warning("model_artifacts stays as it is", why=str(error))
-        return found
-    for entry in manifest.entries:
-        listed = found.setdefault(entry.name, [])
-        try:
-            checked_bytes(settings.models_dir, entry)
-        except Fatal as error:
-            log.warning("an artefact is passed over", why=str(error))
-            continue
-        metadata = {name: value for name, value in entry.as_json().items() if name not in {"name", "version", "file"}}
-        is_default = manifest.defaults.get(entry.name) == entry.version
-        as_of = int(entry.training_data.get("ends_at", 0))
-        listed.append(Artefact(entry.version, entry.sha256, entry.file, metadata, as_of, is_default))
-    return found
-
-
 MAKERS: dict[str, Callable[[Settings, str], Worker]] = {
     "donor-state": donor_state,
     "matching": matching,
@@ -334,100 +243,3 @@ MAKERS: dict[str, Callable[[Settings, str], Worker]] = {
     "forecasting": forecasting,
     "scheduling": scheduling,
 }
-
-
-@dataclass(slots=True)
-class Growth:
-    """How much a count grew since it was last looked at."""
-
-    _seen: dict[str, int] = field(default_factory=dict)
-
-    def since(self, counts: Mapping[str, int], name: str) -> int:
-        """Return by how much ``counts[name]`` grew since the last call."""
-        before, self._seen[name] = self._seen.get(name, 0), counts.get(name, 0)
-        return self._seen[name] - before
-
-
-class Ones:
-    """A gauge that is 1 for what there is, and 0 for what there was.
-
-    Parameters
-    ----------
-    gauge : Gauge
-    """
-
-    def __init__(self, gauge: Gauge) -> None:
-        self._gauge = gauge
-        self._shown: set[tuple[str, ...]] = set()
-
-    def show(self, labels: Iterable[tuple[str, ...]]) -> None:
-        """Set 1 for each of ``labels``, and 0 for the others that were shown before."""
-        now = set(labels)
-        for gone in self._shown - now:
-            self._gauge.labels(*gone).set(0)
-        for one in now:
-            self._gauge.labels(*one).set(1)
-        self._shown |= now
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A worker that is looked at once a second, from a thread of its own, for what only the shell can tell others.
-
-    Parameters
-    ----------
-    worker : Worker
-    look : callable
-        Sets gauges and writes alarms; it reads what the worker has, and changes nothing of it but taking alarms away.
-    """
-
-    worker: Worker
-    look: Callable[[], None]
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set."""
-        done = threading.Event()
-
-        def looking() -> None:
-            while not done.wait(LOOKED_AT_EACH_S):
-                self.look()
-
-        watching = threading.Thread(target=looking, name="looks-at-worker", daemon=True)
-        watching.start()
-        try:
-            self.worker.run(stop)
-        finally:
-            done.set()
-            watching.join()
-
-
-class Accompanied:
-    """A worker, and beside it, each in a thread of its own, what is done meanwhile and mustn't hold it up.
-
-    Parameters
-    ----------
-    worker : Worker
-    *beside : callable
-        Each goes on until the event that it is given is set.
-    """
-
-    def __init__(self, worker: Worker, *beside: Callable[[threading.Event], None]) -> None:
-        self.worker = worker
-        self._beside = beside
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set."""
-        done = threading.Event()
-        threads = [
-            threading.Thread(target=each, args=(done,), name=f"beside-worker-{n}", daemon=True)
-            for n, each in enumerate(self._beside, 1)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            self.worker.run(stop)
-        finally:
-            done.set()
-            until = time.monotonic() + LEFT_AFTER_S
-            for thread in threads:
-                thread.join(max(0.0, until - time.monotonic()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smartblood.processors import Worker
+    from smartblood.beside import Worker
 
 LOOKED_AT_EACH_S = 0.2
 

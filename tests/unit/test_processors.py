@@ -14,7 +14,9 @@ from alembic.script import ScriptDirectory
 from consumers.donor_state import DonorState
 from consumers.driver import Driver
 from features.reach import ReachRules
-from smartblood import metrics, processors
+from smartblood import beside as beside_a_worker
+from smartblood import metrics, models_there, processors
+from smartblood.beside import Accompanied
 from smartblood.errors import Fatal
 from smartblood.performance.judgement import Limits
 from smartblood.registry.manifest import FILE, Manifest, read_manifest
@@ -118,13 +120,13 @@ def test_a_version_that_whoever_scores_refuses_is_not_told_of(wrong, there, tmp_
     (tmp_path / ENTRY.file).parent.mkdir(parents=True)
     (tmp_path / ENTRY.file).write_bytes(b"trees")
     (tmp_path / FILE).write_text(Manifest({other.name: "1.1.0"}, (ENTRY, other)).as_text(), "utf-8")
-    found = processors.artefacts_there(load(models_dir=tmp_path))
+    found = models_there.artefacts_there(load(models_dir=tmp_path))
     assert {model: [one.version for one in listed] for model, listed in found.items()} == there
 
 
 def test_telling_what_artefacts_there_are_loads_nothing_that_evaluates_them():
     program = (
-        "import sys\nfrom smartblood.processors import artefacts_there\nfrom smartblood.settings import Settings\n"
+        "import sys\nfrom smartblood.models_there import artefacts_there\nfrom smartblood.settings import Settings\n"
         "assert artefacts_there(Settings())\n"
         "sys.exit(','.join(m for m in ('numba', 'scipy', 'sklearn', 'lightgbm', 'joblib') if m in sys.modules) or 0)"
     )
@@ -167,11 +169,11 @@ def test_a_version_without_a_reference_or_with_a_wrong_one_leaves_the_others_the
         entry = entry_of("donor_reliability", str(n), b"x", training_data={}, metrics={})
         entries.append(replace(entry, reference=reference))
     (tmp_path / FILE).write_text(Manifest({}, tuple(entries)).as_text())
-    found = processors.references_there(load(models_dir=tmp_path))
+    found = models_there.references_there(load(models_dir=tmp_path))
     assert found[("donor_reliability", "0")] == {}
     assert ("donor_reliability", "1") not in found
     assert found[("donor_reliability", "2")]["a"].edges == (1.0,)
-    assert processors.references_there(load(models_dir=tmp_path / "nowhere")) == {}
+    assert models_there.references_there(load(models_dir=tmp_path / "nowhere")) == {}
 
 
 def test_a_recorder_that_is_behind_says_so():
@@ -185,7 +187,7 @@ def test_a_recorder_that_is_behind_says_so():
 
 
 def test_what_accompanies_a_worker_ends_with_it_and_does_not_hold_it_up(monkeypatch):
-    monkeypatch.setattr(processors, "LEFT_AFTER_S", 0.2)
+    monkeypatch.setattr(beside_a_worker, "LEFT_AFTER_S", 0.2)
     seen, stop = [], threading.Event()
 
     class Worker:
@@ -196,10 +198,10 @@ def test_what_accompanies_a_worker_ends_with_it_and_does_not_hold_it_up(monkeypa
         done.wait(5)
         seen.append("done")
 
-    processors.Accompanied(Worker(), beside).run(stop)
+    Accompanied(Worker(), beside).run(stop)
     assert seen == ["worked", "done"]
     hanging = threading.Event()
-    processors.Accompanied(Worker(), lambda _: hanging.wait(5)).run(stop)
+    Accompanied(Worker(), lambda _: hanging.wait(5)).run(stop)
     hanging.set()
 
 
