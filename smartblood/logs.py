@@ -14,11 +14,20 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Literal, TextIO, cast
 
-import structlog
-from structlog.typing import FilteringBoundLogger, Processor
-
 from schemas.catalogue import topics
 from schemas.records import Record
+
+# structlog imports rich where it can, for tracebacks that are drawn nowhere here; that is half of what a process of
+# ours would spend on importing its logs, and everything that runs imports them.
+_HIDDEN = "rich" not in sys.modules
+if _HIDDEN:
+    sys.modules["rich"] = None  # type: ignore[assignment]
+try:
+    import structlog
+    from structlog.typing import FilteringBoundLogger, Processor
+finally:
+    if _HIDDEN:
+        del sys.modules["rich"]
 
 LogFormat = Literal["console", "json"]
 

@@ -1,5 +1,7 @@
 import io
 import json
+import subprocess
+import sys
 
 import structlog
 
@@ -22,6 +24,17 @@ def test_json_is_one_object_a_line_with_the_requests_id() -> None:
         17,
         1001,
     )
+
+
+def test_logs_import_no_rich_and_keep_nobody_from_it() -> None:
+    program = (
+        "import sys\nfrom smartblood import logs\n"
+        "logs.configure()\nlogs.logger(slot='a').warning('said')\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] in {'rich', 'pygments'}]\n"
+        "import rich.console\nassert rich.console.Console\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, "said" in done.stderr, "Traceback" in done.stderr) == (0, True, False), done.stderr
 
 
 def test_where_nobody_configured_logs_they_stay_out_of_a_commands_output(capsys) -> None:
