@@ -10,7 +10,7 @@
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help install demo test bench soak docs forecasts lock clean
+.PHONY: help install demo test types tests bench soak docs forecasts lock clean
 
 MALAYSIA := ../shared/data/malaysia
 TABLES := .local/malaysia
@@ -29,8 +29,14 @@ demo: install
 test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory -j2 types tests
+
+types:
+	@# by one core, while the tests' first brokers start on the other
+	$(BIN)/mypy
+
+tests:
 	$(BIN)/pytest -m "not soak" -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: install
