@@ -17,6 +17,9 @@ from tests.oracle import worlds
 PAST_SESSION_TIMEOUT_S = 8.0
 """The local broker gives a member up after 6 s."""
 
+PICKED = ("donor-state", "matching", "matching", "recording")
+"""Who is picked, matching twice as often."""
+
 
 class Load(threading.Thread):
     """Publishes donors' events and requests at a steady rate until it is stopped; some strays, some twice.
@@ -258,8 +261,10 @@ class Chaos:
 
     def _pick(self) -> Worker:
         asleep = [worker for _, worker in self._asleep]
-        name = self._rnd.choice(["donor-state", "matching", "matching", "recording"])
-        return self._rnd.choice([w for w in self._slots.values() if w.name == name and w not in asleep])
+        awake = [worker for worker in self._slots.values() if worker not in asleep]
+        names = [name for name in PICKED if any(worker.name == name for worker in awake)]
+        name = self._rnd.choice(names)  # of one of them both may sleep
+        return self._rnd.choice([worker for worker in awake if worker.name == name])
 
     def _again(self, worker: Worker) -> None:
         self._say(f"{worker.name} {worker.slot} is started again")
