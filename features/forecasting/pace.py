@@ -27,7 +27,7 @@ class Pace:
     means : tuple of int
         Periods over which means are features, ascending.
     years : tuple of int
-        Periods from one, two, three years before.
+        Periods from one to six years before.
     moons : tuple of int
         The same for lunar years; 0 where a period is too long to tell them from others.
     around : int
@@ -43,8 +43,8 @@ class Pace:
     step_days: int
     levels: tuple[int, int]
     means: tuple[int, int, int, int, int]
-    years: tuple[int, int, int]
-    moons: tuple[int, int, int]
+    years: tuple[int, ...]
+    moons: tuple[int, ...]
     around: int
     season: int
     fold: int
@@ -89,9 +89,17 @@ def weekdays(days: Days) -> NDArray[np.int64]:
     return found
 
 
-DAILY = Pace(1, (28, 91), (7, 14, 28, 91, 364), (364, 728, 1092), (354, 709, 1063), 3, 7, 91, 3)
-WEEKLY = Pace(7, (13, 26), (2, 4, 8, 26, 52), (52, 104, 156), (51, 101, 152), 1, 52, 26, 6)
-MONTHLY = Pace(0, (6, 12), (2, 3, 6, 12, 24), (12, 24, 36), (0, 0, 0), 1, 12, 6, 6)
+_YEARS = range(1, 7)
+
+
+def _moons(step: int) -> tuple[int, ...]:
+    return tuple(round(n * LUNAR_YEAR_DAYS / step) if step <= 15 else 0 for n in _YEARS)
+
+
+_WEEKS = tuple(round(n * DAYS_A_YEAR / 7) for n in _YEARS)
+DAILY = Pace(1, (28, 91), (7, 14, 28, 91, 364), tuple(7 * n for n in _WEEKS), _moons(1), 3, 7, 91, 3)
+WEEKLY = Pace(7, (13, 26), (2, 4, 8, 26, 52), _WEEKS, _moons(7), 1, 52, 26, 6)
+MONTHLY = Pace(0, (6, 12), (2, 3, 6, 12, 24), tuple(12 * n for n in _YEARS), (0,) * 6, 1, 12, 6, 6)
 
 
 def pace_of(days: Days) -> Pace:
@@ -131,8 +139,7 @@ def is_monthly(days: Days) -> bool:
 
 def _of_step(step: int) -> Pace:
     year = max(1, round(DAYS_A_YEAR / step))
-    first, second, third = (round(n * LUNAR_YEAR_DAYS / step) if step <= 15 else 0 for n in (1, 2, 3))
     a, b, c, d, e = (max(1, year // part) for part in (26, 13, 6, 2, 1))
     half = max(2, year // 2)
-    levels, years = (max(2, year // 4), half + 1), (year, 2 * year, 3 * year)
-    return Pace(step, levels, (a, b, c, d, e), years, (first, second, third), 1, year, half, 6)
+    levels, years = (max(2, year // 4), half + 1), tuple(n * year for n in _YEARS)
+    return Pace(step, levels, (a, b, c, d, e), years, _moons(step), 1, year, half, 6)

@@ -127,6 +127,17 @@ def mean_known(parts: list[Floats]) -> Floats:
     return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
+def median_known(parts: list[Floats]) -> Floats:
+    """Return the median of those that are known, element by element; NaN where none is."""
+    stack = np.sort(np.stack(parts), axis=0)  # NaN comes last
+    n = (~np.isnan(stack)).sum(axis=0)
+    lower, upper = (
+        np.take_along_axis(stack, np.maximum(place, 0)[None], axis=0)[0]
+        for place in ((n - 1) // 2, np.minimum(n // 2, len(parts) - 1))
+    )
+    return np.where(n > 0, (lower + upper) / 2, np.nan)
+
+
 def _in_proportion(values: Floats) -> Floats:
     """Cut down what is out of all proportion to what was usual; what was seen once is believed the second time."""
     if not values.size:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import COLUMNS
-from features.forecasting.past import N_LAGS, Past, mean_known, rolling
+from features.forecasting.past import N_LAGS, Past, mean_known, median_known, rolling
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -14,6 +14,8 @@ Ints = NDArray[np.int64]
 _RECENT = ("holidays", "ramadan_days")
 _RECENT_WINDOW = 4
 _WEEK = 7
+_SHARED = ("lag_1", "lag_2", "mean_2", "year_1", "years", "moons", "usual_year", "usual_moon", "weekday_4")
+_DAYS_OF = ("year", "around_year", "moon")
 
 FEATURES: tuple[tuple[str, str], ...] = (
     *(
@@ -24,20 +26,19 @@ FEATURES: tuple[tuple[str, str], ...] = (
     ("wobble", "standard deviation of logs over the level's window"),
     ("wobble_year", "standard deviation of logs over a year"),
     ("level", "log of one more: the mean of logs over the level's window"),
-    *((f"year_{n}", f"the period {n} years before, over the level then") for n in (1, 2, 3)),
-    *((f"around_year_{n}", f"the periods around {n} years before, over the level then") for n in (1, 2, 3)),
-    ("years", "mean of the years before"),
-    ("around_years", "mean of the periods around, of the years before"),
+    *((f"year_{n}", f"the day {n} years before, over the level then; of daily tables") for n in (1, 2, 3)),
+    *((f"around_year_{n}", f"the days around {n} years before, over the level then; of daily") for n in (1, 2, 3)),
+    ("years", "mean of the days of the years before; of daily tables"),
+    ("around_years", "mean of the days around, of the years before; of daily tables"),
+    ("usual_year", "median of the periods one to six years before, over the level then; not of daily tables"),
     ("since_year", "the level over that of a year before"),
-    *((f"moon_{n}", f"the period {n} lunar years before, over the level then") for n in (1, 2, 3)),
-    ("moons", "mean of the lunar years before"),
+    *((f"moon_{n}", f"the days {n} lunar years before, over the level then; of daily tables") for n in (1, 2, 3)),
+    ("moons", "mean of the days of the lunar years before; of daily tables"),
+    ("usual_moon", "median of the periods one to six lunar years before, over the level then; not of daily tables"),
     ("weekday_1", "the last same weekday, over the level; of daily tables"),
     ("weekday_4", "mean of the last four same weekdays, over the level; of daily tables"),
     ("weekday_13", "mean of the last thirteen same weekdays, over the level; of daily tables"),
-    *(
-        (f"all_{name}", f"mean of {name} over all series")
-        for name in ("lag_1", "lag_2", "mean_2", "year_1", "years", "moons", "weekday_4")
-    ),
+    *((f"all_{name}", f"mean of {name} over all series") for name in _SHARED),
     *((name, "of the period to come") for name in COLUMNS),
     *(
         (f"{name}_{when}", f"{what} of the periods known")
@@ -74,7 +75,7 @@ def rows_of(past: Past, calendar: Floats, origins: Ints, horizon: int, level: in
     ndarray of float64, shape (n_series, n_origins, n_features)
     """
     columns = _own(past, origins, horizon, level)
-    for name in ("lag_1", "lag_2", "mean_2", "year_1", "years", "moons", "weekday_4"):
+    for name in _SHARED:
         everybody = mean_known(list(columns[name]))
         columns[f"all_{name}"] = np.broadcast_to(everybody, columns[name].shape)
     shape = columns["level"].shape
@@ -99,21 +100,35 @@ def _own(past: Past, origins: Ints, horizon: int, level: int) -> dict[str, Float
     columns["wobble"] = past.wobble(pace.levels[level])[:, origins]
     columns["wobble_year"] = past.wobble(pace.a_year)[:, origins]
     columns["level"] = now
-    for n, (year, moon) in enumerate(zip(pace.years, pace.moons, strict=True), 1):
-        then = _at(base, origins - year)
-        columns[f"year_{n}"] = _before(logs, origins, horizon, year) - then
-        around = [_before(logs, origins, horizon + off, year) for off in range(-pace.around, pace.around + 1)]
-        columns[f"around_year_{n}"] = mean_known(around) - then
-        columns[f"moon_{n}"] = _moon(past, origins, horizon, moon) - _at(base, origins - moon)
-    columns["years"] = mean_known([columns[f"year_{n}"] for n in (1, 2, 3)])
-    columns["around_years"] = mean_known([columns[f"around_year_{n}"] for n in (1, 2, 3)])
-    columns["moons"] = mean_known([columns[f"moon_{n}"] for n in (1, 2, 3)])
+    columns |= _earlier_years(past, origins, horizon, base)
     columns["since_year"] = now - _at(base, origins - pace.a_year)
     back = _WEEK * -(-horizon // _WEEK)
     same = [_before(logs, origins, horizon, back + _WEEK * n) for n in range(13)] if pace.step_days == 1 else []
     for n in (1, 4, 13):
         columns[f"weekday_{n}"] = mean_known(same[:n]) - now if same else np.full(now.shape, np.nan)
     return columns
+
+
+def _earlier_years(past: Past, origins: Ints, horizon: int, base: Floats) -> dict[str, Floats]:
+    """Return what earlier years say: of days each by itself, of longer periods what is usual.
+
+    A single year like no other, such as one of a pandemic, moves no median.
+    """
+    pace = past.pace
+    shape = len(past.logs), len(origins)
+    columns = {f"{name}{n}": np.full(shape, np.nan) for name in _DAYS_OF for n in ("_1", "_2", "_3", "s")}
+    columns |= {"usual_year": np.full(shape, np.nan), "usual_moon": np.full(shape, np.nan)}
+    if pace.step_days != 1:
+        years = [_before(past.logs, origins, horizon, one) - _at(base, origins - one) for one in pace.years]
+        moons = [_moon(past, origins, horizon, one) - _at(base, origins - one) for one in pace.moons]
+        return columns | {"usual_year": median_known(years), "usual_moon": median_known(moons)}
+    for n, (year, moon) in enumerate(list(zip(pace.years, pace.moons, strict=True))[:3], 1):
+        then = _at(base, origins - year)
+        columns[f"year_{n}"] = _before(past.logs, origins, horizon, year) - then
+        around = [_before(past.logs, origins, horizon + off, year) for off in range(-pace.around, pace.around + 1)]
+        columns[f"around_year_{n}"] = mean_known(around) - then
+        columns[f"moon_{n}"] = _moon(past, origins, horizon, moon) - _at(base, origins - moon)
+    return columns | {f"{name}s": mean_known([columns[f"{name}_{n}"] for n in (1, 2, 3)]) for name in _DAYS_OF}
 
 
 def _moon(past: Past, origins: Ints, horizon: int, moon: int) -> Floats:

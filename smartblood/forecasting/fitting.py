@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.forecasting.past import Past
 from features.forecasting.rows import NAMES, rows_of
-from smartblood.forecasting.recipes import COUNT_POWER, N_TREES, PARAMETERS, ROWS_MAX, Kind
+from smartblood.forecasting.recipes import COUNT_POWER, N_TREES, ROWS_MAX, Kind, n_trees, parameters_of
 from smartblood.registry.forecaster import LOG
 
 Floats = NDArray[np.float64]
@@ -33,19 +33,20 @@ def fit_learner(past: Past, calendar: Floats, n_known: int, horizon: int, kind: 
     ValueError
         If there is nothing to learn from.
     """
+    parameters = parameters_of(kind)
     parts = [
         _part(past, calendar, origins, step, kind)
         for step, origins in enumerate(_origins(past, n_known, horizon, seed), 1)
     ]
     rows, target, weight = (np.concatenate(one) for one in zip(*parts, strict=True))
-    if target.size < 2 * PARAMETERS[kind.kind]["min_data_in_leaf"]:
+    if target.size < 2 * parameters["min_data_in_leaf"]:
         message = f"{target.size} examples teach nothing: a longer history, or more series, would"
         raise ValueError(message)
     data = lightgbm.Dataset(
         rows, target, weight=weight, feature_name=list(NAMES), params={"verbose": -1, "max_bin": 63}
     )
     fixed = {"deterministic": True, "force_row_wise": True, "num_threads": 1, "seed": seed, "verbose": -1}
-    text: str = lightgbm.train({**PARAMETERS[kind.kind], **fixed}, data, N_TREES).model_to_string()
+    text: str = lightgbm.train({**parameters, **fixed}, data, n_trees(kind, N_TREES)).model_to_string()
     return text
 
 

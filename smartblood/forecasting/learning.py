@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place, calendar_columns
+from features.forecasting.fan import fan_of, stretch_of
 from features.forecasting.histories import pace_of_history, unit_of, usable
 from features.forecasting.past import Past, past_of
 from features.forecasting.rows import NAMES
@@ -22,8 +23,8 @@ from features.forecasting.spread import conformal_tables, places_of
 from features.series import SeriesTable
 from smartblood.forecasting.combining import Combined, combine
 from smartblood.forecasting.fitting import first_origin, fit_learner
-from smartblood.forecasting.recipes import KINDS, LOG_MEAN_LEAST, SEED, Kind
-from smartblood.registry.forecaster import LOG, Learner, expected
+from smartblood.forecasting.recipes import FAN, LARGE, LOG_MEAN_LEAST, SEED, SMALL, Kind
+from smartblood.registry.forecaster import Learner, expected
 from smartblood.registry.trees import read_trees
 
 Floats = NDArray[np.float64]
@@ -96,13 +97,16 @@ def learn(
     past = past_of(values / unit, table.names, pace)
     calendar = calendar_columns(table.days, pace, place)
     kinds, n_known = _kinds(past), past.shape[1]
+    fan = FAN if kinds == LARGE else ()
     kept_fits = {} if fitted is None else fitted.setdefault(unit, {})
-    earlier, folds = _earlier(past, calendar, horizon, kinds, seed, kept_fits, on_step)
-    combined = combine(np.concatenate(earlier.said, axis=1), *(np.concatenate(one) for one in earlier[1:3]))
+    earlier, folds = _earlier(past, calendar, horizon, (*kinds, *fan), seed, kept_fits, on_step)
+    combined = combine(
+        np.concatenate(earlier.said, axis=1)[: len(kinds)], *(np.concatenate(one) for one in earlier[1:3])
+    )
     kept = [number for number, weight in enumerate(combined.weights) if weight > 0]
-    on_step(f"fitting {len(kept)} learners to {n_known:,} periods of {past.shape[0]:,} series")
+    on_step(f"fitting {len(kept) + len(fan)} learners to {n_known:,} periods of {past.shape[0]:,} series")
     trees = {kinds[number]: fit_learner(past, calendar, n_known, horizon, kinds[number], seed) for number in kept}
-    content = {
+    content: dict[str, Any] = {
         "name": NAME,
         "version": version,
         "features": list(NAMES),
@@ -112,12 +116,15 @@ def learn(
         "weights": [round(float(combined.weights[number]), 6) for number in kept],
         "conformal": np.round(_conformal(earlier, combined), 6).tolist(),
     }
+    if fan:
+        texts = [fit_learner(past, calendar, n_known, horizon, kind, seed) for kind in fan]
+        content["fan"] = {"level": fan[0].level, "trees": texts, "stretches": _stretches(earlier, combined)}
     return Learned(content, {"folds": folds, "combined": _told(kinds, combined)})
 
 
 def _kinds(past: Past) -> tuple[Kind, ...]:
     typical = float(np.median(past.mean_levels[1][:, -1]))
-    return tuple(kind for kind in KINDS if kind.kind != LOG or typical >= LOG_MEAN_LEAST)
+    return LARGE if typical >= LOG_MEAN_LEAST else SMALL
 
 
 def fold_starts(past: Past, horizon: int) -> list[int]:
@@ -174,11 +181,22 @@ def _judged(
 
 
 def _conformal(earlier: Earlier, combined: Combined) -> Floats:
-    means = [combined.weights @ said for said in earlier.said]
+    means = _means(earlier, combined)
     places = [places_of(*one) for one in zip(earlier.came, means, earlier.spread, strict=True)]
     near = _NEAR if len(places) > 4 * _NEAR else 0
     around = [slice(max(0, n - near), n + near + 1) for n in range(len(places))]
     return np.stack([conformal_tables(np.concatenate(places[one]), np.concatenate(means[one])) for one in around])
+
+
+def _stretches(earlier: Earlier, combined: Combined) -> list[float]:
+    """Return by what the fan is multiplied, for each step ahead."""
+    n_means, means = len(combined.weights), _means(earlier, combined)
+    fans = [fan_of(said[n_means:]) for said in earlier.said]
+    return [round(stretch_of(*one), 6) for one in zip(earlier.came, means, fans, strict=True)]
+
+
+def _means(earlier: Earlier, combined: Combined) -> list[Floats]:
+    return [combined.weights @ said[: len(combined.weights)] for said in earlier.said]
 
 
 def _told(kinds: tuple[Kind, ...], combined: Combined) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""How a forecaster is fitted. Searched for on weekly donations of 2012 to 2019 alone: see docs/forecasts.md."""
+"""How a forecaster is fitted. Searched for on weekly donations until April 2022: see docs/forecasts.md."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from features.forecasting.fan import LEARNED
 from smartblood.registry.forecaster import COUNT, LOG
 
 SEED = 4021
@@ -23,11 +24,21 @@ class Kind(NamedTuple):
 
     kind: str
     level: int
+    at: float | None = None
+    """The quantile that is learned; none where it is the middle."""
 
 
-KINDS = (Kind(LOG, 0), Kind(LOG, 1), Kind(COUNT, 0), Kind(COUNT, 1))
+LARGE = (Kind(LOG, 0), Kind(LOG, 1))
+"""Of series that aren't small: absolute errors of logarithms; years like no other tell counts more wrong."""
+
+FAN = tuple(Kind(LOG, 1, at) for at in LEARNED)
+"""Where their quantiles lie."""
+
+SMALL = (Kind(COUNT, 0), Kind(COUNT, 1))
 
 N_TREES = 220
+"""Of counts; of logarithms half as many, more only learn the years before 2020 by heart."""
+
 _COMMON: dict[str, Any] = {
     "learning_rate": 0.05,
     "num_leaves": 15,
@@ -43,3 +54,14 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     COUNT: {**_COMMON, "objective": "tweedie", "tweedie_variance_power": COUNT_POWER},
 }
 """LightGBM's, for each kind."""
+
+
+def parameters_of(kind: Kind) -> dict[str, Any]:
+    """Return LightGBM's parameters."""
+    of_kind = PARAMETERS[kind.kind]
+    return of_kind if kind.at is None else {**of_kind, "objective": "quantile", "alpha": kind.at}
+
+
+def n_trees(kind: Kind, most: int) -> int:
+    """Return how many trees are learned, of ``most`` for counts."""
+    return most if kind.kind == COUNT else -(-most // 2)

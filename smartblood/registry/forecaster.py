@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place, calendar_columns
+from features.forecasting.fan import fan_of, fan_quantiles
 from features.forecasting.histories import pace_of_history, unit_of, usable
 from features.forecasting.pace import Pace
 from features.forecasting.past import Past, past_of
@@ -72,6 +73,28 @@ def expected(learners: Sequence[Learner], past: Past, calendar: Floats, origins:
 
 
 @dataclass(frozen=True, slots=True)
+class Fan:
+    """Where quantiles lie around means, where trees learned it.
+
+    Parameters
+    ----------
+    learners : tuple of Learner
+        Of each level in ``features.forecasting.fan.LEARNED``.
+    stretches : ndarray of float64, shape (horizon,)
+        By what they are multiplied.
+    """
+
+    learners: tuple[Learner, ...]
+    stretches: Floats
+
+    def opened(self, past: Past, calendar: Floats, last: Ints, step: int) -> Floats:
+        """Return how far quantiles lie from means ``step`` periods ahead, shape (n_series, n_levels)."""
+        beyond = float(np.sqrt(max(step / len(self.stretches), 1.0)))
+        stretch = self.stretches[min(step, len(self.stretches)) - 1] * beyond
+        return np.asarray(stretch * fan_of(expected(self.learners, past, calendar, last, step))[:, 0])
+
+
+@dataclass(frozen=True, slots=True)
 class TreeForecaster:
     """A forecaster as ``features.series.Forecaster`` has it.
 
@@ -87,6 +110,8 @@ class TreeForecaster:
         That of the tables that it learned from.
     place : Place, optional
         Whose calendar counts.
+    fan : Fan, optional
+        Where quantiles lie, where trees learned it; else spread and ``conformal`` say so.
     """
 
     name: str
@@ -97,6 +122,7 @@ class TreeForecaster:
     conformal: Floats
     pace: Pace
     place: Place | None
+    fan: Fan | None = None
 
     def forecast(self, history: SeriesTable, horizon: int, levels: tuple[float, ...] = LEVELS) -> SeriesForecast:
         """Return the forecast of the periods after the history's last; NaN of a series of which nothing is known.
@@ -124,6 +150,9 @@ class TreeForecaster:
         learned = len(self.conformal)
         means = np.concatenate([self._mean(past, calendar, last, step) for step in range(1, horizon + 1)], axis=1)
         means[np.isnan(values).all(axis=1)] = np.nan
+        if self.fan is not None:
+            fan = np.stack([self.fan.opened(past, calendar, last, step) for step in range(1, horizon + 1)], axis=1)
+            return SeriesForecast(ahead, means * unit, levels, fan_quantiles(means, fan, levels) * unit)
         spreads = np.broadcast_to(past.spread[:, -1:], means.shape)
         widened = spreads * np.sqrt(np.maximum(np.arange(1, horizon + 1) / learned, 1.0))
         conformal = self.conformal[np.minimum(np.arange(horizon), learned - 1)]
@@ -147,7 +176,7 @@ def forecaster_of(content: dict[str, Any], *, sha256: str) -> TreeForecaster:
     UnreadableTreesError
         If its trees can't be evaluated.
     """
-    place = content["place"]
+    place, fan = content["place"], content.get("fan")
     return TreeForecaster(
         content["name"],
         content["version"],
@@ -157,7 +186,13 @@ def forecaster_of(content: dict[str, Any], *, sha256: str) -> TreeForecaster:
         np.array(content["conformal"], np.float64),
         pace_of_content(content["pace"]),
         None if place is None else Place(*place),
+        None if fan is None else _fan(fan),
     )
+
+
+def _fan(content: dict[str, Any]) -> Fan:
+    learners = tuple(Learner(LOG, content["level"], read_trees(text, NAMES)) for text in content["trees"])
+    return Fan(learners, np.array(content["stretches"], np.float64))
 
 
 def pace_of_content(content: dict[str, Any]) -> Pace:

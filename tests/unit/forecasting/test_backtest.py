@@ -13,7 +13,9 @@ from smartblood.forecasting import fitting
 from smartblood.forecasting.backtest import Plan, backtest
 from smartblood.forecasting.classics import exponential_smoothing, seasonal_naive
 from smartblood.forecasting.combining import combine
+from smartblood.forecasting.learning import learn
 from smartblood.forecasting.tables import read_table
+from smartblood.registry.forecaster import forecaster_of
 
 WEEKS = np.arange("2021-01-03", "2024-01-01", 7, dtype="datetime64[D]")
 
@@ -52,6 +54,29 @@ def test_the_future_moves_no_forecast_by_a_bit():
         assert first.figures()[name] != again.figures()[name]
     assert first.said["forecaster"].means[:, 1].tobytes() != again.said["forecaster"].means[:, 1].tobytes()
     assert first.said["forecaster"].quantiles[:, 0].tobytes() == again.said["forecaster"].quantiles[:, 0].tobytes()
+
+
+def test_large_series_get_learned_quantiles_and_bad_ones_among_them_stop_no_other():
+    table = weekly()
+    values = table.values.copy()
+    values[1], values[2] = np.nan, np.nan
+    values[2, -3] = 40
+    bad = np.vstack([values, np.zeros(len(WEEKS)), values[0]])
+    bad[4, -30] = 1e6
+    known = SeriesTable((*table.names, ("zero",), ("million",)), WEEKS, bad)
+    content = learn(known, 3, version="0").content
+    said = forecaster_of(content, sha256="").forecast(known, 5)
+    assert len(content["fan"]["stretches"]) == 3
+    assert np.isnan(said.mean[1]).all()
+    assert np.isnan(said.quantiles[1]).all()
+    others = np.delete(said.quantiles, 1, axis=0)
+    assert np.isfinite(others).all()
+    assert (others >= 0).all()
+    assert (np.diff(others, axis=-1) >= 0).all()
+    assert said.mean[3].max() < 5
+    assert said.mean[4] == pytest.approx(said.mean[0], rel=1.0)
+    width = said.quantiles[0, :, -1] / said.quantiles[0, :, 0]
+    assert (width[3:] > 1).all()
 
 
 def test_cutoffs_end_one_horizon_before_the_table():

@@ -16,13 +16,16 @@ SOURCE = Path(__file__).parents[3].parent / "shared/data/malaysia"
 
 
 @pytest.mark.soak
-@pytest.mark.xfail(
-    reason="not reached: 10.7 % and 0.0847 of donations, 27.0 % and 0.2102 of new donors, see docs/forecasts.md"
-)
 @pytest.mark.skipif(not SOURCE.exists(), reason="the tables of Malaysia aren't here")
 @pytest.mark.parametrize(
     ("name", "n_origins", "first", "wape", "wql"),
-    [("national", 26, "2022-05-08", 0.102, 0.075), ("states", 13, "2022-07-03", 0.26, 0.187)],
+    [
+        ("national", 26, "2022-05-08", 0.102, 0.075),
+        pytest.param(
+            *("states", 13, "2022-07-03", 0.26, 0.187),
+            marks=pytest.mark.xfail(reason="not reached: 26.3 % and 0.2062, see docs/forecasts.md"),
+        ),
+    ],
 )
 def test_weekly_forecasts_beat_the_classics_and_keep_their_word(tmp_path, name, n_origins, first, wape, wql):
     write_tables(SOURCE, tmp_path)

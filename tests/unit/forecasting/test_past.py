@@ -5,7 +5,7 @@ import pytest
 
 from features.forecasting.calendars import COLUMNS
 from features.forecasting.pace import DAILY, WEEKLY
-from features.forecasting.past import past_of, rolling
+from features.forecasting.past import median_known, past_of, rolling
 from features.forecasting.rows import NAMES, rows_of
 
 SERIES = tuple((district, group) for district in ("north", "south") for group in ("A", "O", "B"))
@@ -68,3 +68,12 @@ def test_nothing_known_is_a_low_level_and_no_error():
     assert np.isnan(past.log_levels[0]).all()
     zeros = past_of(np.zeros((1, 50)), (("a",),), DAILY)
     assert 0 < zeros.mean_levels[0][0, -1] < 0.01
+
+
+def test_a_median_of_what_is_known_is_moved_by_no_single_year():
+    parts = [
+        np.array([1.0, np.nan, np.nan, 4.0]),
+        np.array([3.0, 2.0, np.nan, 2.0]),
+        np.array([900.0, 4.0, np.nan, np.nan]),
+    ]
+    assert np.array_equal(median_known(parts), [3.0, 3.0, np.nan, 3.0], equal_nan=True)

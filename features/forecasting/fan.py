@@ -1,0 +1,81 @@
+"""Quantiles that trees learned, around a mean: where series are large, some weeks are less sure than others.
+
+Trees say where the levels of ``LEARNED`` lie. How far these lie from their own median, in logarithms, opens like a fan
+around the mean; and how far earlier outcomes lay beyond it says how much wider or narrower it must be, horizon by
+horizon, for the share of them within that it speaks of (conformalised quantile regression, scaled).
+
+References
+----------
+Romano, Patterson and Candès, "Conformalized quantile regression", NeurIPS 2019.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Floats = NDArray[np.float64]
+
+LEARNED = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Levels that are learned; ascending, the median in the middle."""
+
+_MIDDLE = len(LEARNED) // 2
+_WITHIN = LEARNED[-1] - LEARNED[0]
+_OPEN_LEAST = 1e-3  # logarithms
+_STRETCHES = (0.2, 5.0)
+
+
+def fan_of(said: Floats) -> Floats:
+    """Return how far learned quantiles lie from their median, in logarithms of one more, ascending.
+
+    Parameters
+    ----------
+    said : ndarray of float64, shape (n_levels, ...)
+        Quantiles at ``LEARNED``; 0 or more.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_levels)
+    """
+    logs = np.moveaxis(np.log1p(said), 0, -1)
+    return np.asarray(np.sort(logs - logs[..., [_MIDDLE]], axis=-1))
+
+
+def stretch_of(outcomes: Floats, means: Floats, fan: Floats) -> float:
+    """Return by what a fan is to be multiplied so that as many outcomes lie within as it says; 1 where there are none.
+
+    Parameters
+    ----------
+    outcomes, means : ndarray of float64, shape (n,)
+    fan : ndarray of float64, shape (n, n_levels)
+        As ``fan_of`` gives it.
+    """
+    if not outcomes.size:
+        return 1.0
+    off = np.log1p(outcomes) - np.log1p(means)
+    upwards, downwards = np.maximum(fan[:, -1], _OPEN_LEAST), np.maximum(-fan[:, 0], _OPEN_LEAST)
+    needed = np.maximum(off / upwards, -off / downwards)
+    n = len(needed)
+    return float(np.clip(np.quantile(needed, min(_WITHIN * (n + 1) / n, 1.0)), *_STRETCHES))
+
+
+def fan_quantiles(means: Floats, fan: Floats, levels: tuple[float, ...]) -> Floats:
+    """Return quantiles around means, ascending along the last axis and never below 0; NaN where a mean is.
+
+    Parameters
+    ----------
+    means : ndarray of float64, shape (...)
+    fan : ndarray of float64, shape (..., n_levels)
+        Stretched already. Beyond what was learned it goes on as straight as a normal distribution's would.
+    levels : tuple of float
+    """
+    from_normal, wanted = _normal(LEARNED), _normal(levels)
+    place = np.clip(np.searchsorted(from_normal, wanted) - 1, 0, len(LEARNED) - 2)
+    share = (wanted - from_normal[place]) / (from_normal[place + 1] - from_normal[place])
+    opened = fan[..., place] + share * (fan[..., place + 1] - fan[..., place])
+    return np.maximum(np.expm1(np.log1p(means)[..., None] + opened), 0.0)
+
+
+def _normal(levels: tuple[float, ...]) -> Floats:
+    return np.asarray(ndtri(np.array(levels)))
