@@ -10,8 +10,13 @@ Champion, challenger, shadow: contracts section 4.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from consumers.stores import line
+from consumers.validation import checked, not_null
+from schemas.codec import Codec
+from schemas.errors import InvalidRecord
 from schemas.records import Event, Record
 
 TOPIC = "model-released"
@@ -52,6 +57,25 @@ class Releases:
         else:
             said[sha256] = Release(record.offset, *version, sha256, role, event["share"], event["occurred_at"])
         return True
+
+    def follow(self, records: Iterable[Record], codec: Codec) -> tuple[set[str], list[str]]:
+        """Take in records of ``model-released``.
+
+        Returns
+        -------
+        tuple of set of str and list of str
+            The models of which there is news, and a line for each record that breaks the contract.
+        """
+        news, alarms = set(), []
+        for record in records:
+            try:
+                event = checked(record, codec.decode(TOPIC, not_null(record)))
+            except InvalidRecord as error:
+                alarms.append(line(record, error.reason))
+                continue
+            if self.take(record, event):
+                news.add(event["model"])
+        return news, alarms
 
     def champions(self, model: str) -> list[Release]:
         """Return the versions whose last word is CHAMPION, the one released last first: it is the champion."""

@@ -16,7 +16,7 @@ class ModelRefusedError(ValueError):
     """A version of a model can't be used: {reason}."""
 
 
-class Scorer(Protocol):
+class Model(Protocol):
     """A trained model behind its digest; how it was read is the registry's business."""
 
     @property
@@ -30,6 +30,10 @@ class Scorer(Protocol):
     @property
     def sha256(self) -> str:
         """The digest of the artefact, lower-case hex."""
+
+
+class Scorer(Model, Protocol):
+    """A model of donors."""
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.pace import pace_of
+from features.scoring import Model
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Levels of the quantiles that a forecast says, unless others are asked for."""
@@ -72,20 +73,8 @@ class SeriesForecast:
     quantiles: NDArray[np.float64]
 
 
-class Forecaster(Protocol):
+class Forecaster(Model, Protocol):
     """What says of series how they go on; deterministic: the same history gives the same bytes."""
-
-    @property
-    def name(self) -> str:
-        """The key of the model, such as ``demand_forecast``."""
-
-    @property
-    def version(self) -> str:
-        """The version."""
-
-    @property
-    def sha256(self) -> str:
-        """The digest of the artefact, lower-case hex."""
 
     def forecast(self, history: SeriesTable, horizon: int, levels: tuple[float, ...] = LEVELS) -> SeriesForecast:
         """Return the forecast of the ``horizon`` periods after the history's last day, in the history's order.

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from consumers.releases import TOPIC, Release, Releases
-from consumers.stores import line
-from consumers.validation import checked, not_null
+from consumers.releases import Release, Releases
 from features.scoring import ModelRefusedError
 from features.series import Forecaster
 from schemas.codec import Codec
-from schemas.errors import InvalidRecord
 from schemas.records import Record
 
 MODEL = "demand_forecast"
@@ -50,15 +47,8 @@ class Champion:
 
     def follow(self, records: Sequence[Record]) -> list[str]:
         """Take in releases, which take effect at once; return a line for each record that breaks the contract."""
-        alarms, is_news = [], False
-        for record in records:
-            try:
-                event = checked(record, self._codec.decode(TOPIC, not_null(record)))
-            except InvalidRecord as error:
-                alarms.append(line(record, error.reason))
-                continue
-            is_news |= self._releases.take(record, event) and event["model"] == MODEL
-        if is_news:
+        news, alarms = self._releases.follow(records, self._codec)
+        if MODEL in news:
             self._settle()
         return alarms
 

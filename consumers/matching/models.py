@@ -9,13 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 
-from consumers.releases import TOPIC, Release, Releases
-from consumers.stores import line
-from consumers.validation import checked, not_null
+from consumers.releases import Release, Releases
 from features.scoring import ModelRefusedError, Panel, Scorer
 from features.vectors import FEATURES
 from schemas.codec import Codec
-from schemas.errors import InvalidRecord
 from schemas.records import Record
 
 Load = Callable[[Release], Scorer]
@@ -158,15 +155,8 @@ class Models:
 
     def follow(self, records: Sequence[Record]) -> list[str]:
         """Take in records of ``model-released``; return a line for each that breaks the contract."""
-        alarms = []
-        for record in records:
-            try:
-                event = checked(record, self._codec.decode(TOPIC, not_null(record)))
-            except InvalidRecord as error:
-                alarms.append(line(record, error.reason))
-                continue
-            if self._releases.take(record, event) and event["model"] in self._by_name:
-                self._news.add(event["model"])
+        news, alarms = self._releases.follow(records, self._codec)
+        self._news |= news & self._by_name.keys()
         return alarms
 
     def settle(self) -> list[str]:
