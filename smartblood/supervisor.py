@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from prometheus_client.multiprocess import mark_process_dead
 
-import smartblood
 from smartblood.errors import Fatal
-from smartblood.local import children
 from smartblood.metrics import RESTARTS
 from smartblood.probes import of_all_processes, ready_workers
 from smartblood.settings import PREFIX, Settings
@@ -37,13 +36,40 @@ FATAL = 3
 Say = Callable[[str], None]
 
 
+class Running(Protocol):
+    """A process that was started, as ``subprocess.Popen`` and ``smartblood.nursery.Nursling`` are."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    def poll(self) -> int | None:
+        """Return its exit code, None as long as it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit code when it has ended; raise ``subprocess.TimeoutExpired`` if that takes too long."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it a signal, if it still runs."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+class Spawn(Protocol):
+    """Starts a worker."""
+
+    def __call__(self, arguments: Sequence[str | Path], /, *, env: Mapping[str, str]) -> Running:
+        """Start it with these arguments and this environment."""
+
+
 @dataclass(slots=True)
 class Child:
     """One worker, and how often it had to be started again."""
 
     name: str
     slot: str
-    process: subprocess.Popen[bytes] | None = None
+    process: Running | None = None
     started_at_s: float = 0.0
     start_again_at_s: float = 0.0
     wait_s: float = 0.0
@@ -74,16 +100,16 @@ class Supervisor:
         Where the processes keep their metrics as files.
     say : callable
         Is told, in a line, what happened.
-    command : sequence of str
-        What a worker is started with; ``--last-words``, a file for the line that says why it can't work, ``--begin``, a
-        file whose being there lets it begin, and its names are added.
+    spawn : callable
+        Starts ``smartblood worker`` with what it is given: ``--last-words``, a file for the line that says why it can't
+        work, ``--begin``, a file whose being there lets it begin, and the worker's names.
     """
 
     workers: Sequence[tuple[str, str]]
     settings: Settings
     metrics_folder: Path
     say: Say
-    command: Sequence[str] = (sys.executable, "-P", "-m", "smartblood", "worker")
+    spawn: Spawn
     was_ready: bool = False
     _children: list[Child] = field(default_factory=list)
 
@@ -166,13 +192,9 @@ class Supervisor:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         environment |= self.settings.changed(slot=child.slot).environment()
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(self.metrics_folder)
-        # The child finds the same code as this process, installed or not.
-        here = str(Path(smartblood.__file__).parents[1])
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
         self._last_words(child).unlink(missing_ok=True)
         files = ("--last-words", self._last_words(child), "--begin", self._begin_file)
-        argv: list[str | Path] = [*self.command, *files, *child.processors]
-        child.process = children.spawn(argv, env=environment)
+        child.process = self.spawn([*files, *child.processors], env=environment)
         child.started_at_s = at_s
 
     @property
@@ -182,8 +204,8 @@ class Supervisor:
     def _last_words(self, child: Child) -> Path:
         return self.metrics_folder / f"{child.name}-{child.slot}.last-words"
 
-    def _bury(self, child: Child, process: subprocess.Popen[bytes], at_s: float) -> None:
-        code = process.returncode
+    def _bury(self, child: Child, process: Running, at_s: float) -> None:
+        code = process.wait()
         why = ""
         if code == FATAL:
             words = self._last_words(child)
@@ -191,7 +213,8 @@ class Supervisor:
             if not self.was_ready:
                 message = f"{child.label} can't work: {why}"
                 raise Fatal(message)
-        mark_process_dead(process.pid, path=str(self.metrics_folder))  # type: ignore[no-untyped-call]
+        with suppress(ChildProcessError):  # it never was born
+            mark_process_dead(process.pid, path=str(self.metrics_folder))  # type: ignore[no-untyped-call]
         child.process = None
         settled = at_s - child.started_at_s >= SETTLED_AFTER_S
         if code == FATAL:

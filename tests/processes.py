@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def command(process: psutil.Process) -> str:
     """The command line; nothing of a process that has ended, reaped or not, since it was listed."""
     try:
-        return " ".join(process.cmdline())
+        return " ".join(process.cmdline()).rstrip()  # one that was given a title fills the rest with nothing
     except psutil.NoSuchProcess:
         return ""
 

@@ -98,15 +98,17 @@ def _run_supervised(pairs: list[tuple[str, str]], settings: Settings) -> None:
     with tempfile.TemporaryDirectory(prefix="smartblood-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before the metrics are imported
         from smartblood.logs import configure, logger  # noqa: PLC0415
+        from smartblood.nursery import Nursery  # noqa: PLC0415
         from smartblood.probes import Probes, of_all_processes  # noqa: PLC0415
         from smartblood.stopping import stop_event  # noqa: PLC0415
         from smartblood.supervisor import Supervisor  # noqa: PLC0415
 
         configure(settings.log_format, level=settings.log_level)
         log = logger()
-        supervisor = Supervisor(pairs, settings, Path(folder), log.warning)
+        nursery = Nursery(list(dict.fromkeys(name for name, _ in pairs)))
+        supervisor = Supervisor(pairs, settings, Path(folder), log.warning, nursery.spawn_worker)
         probes = Probes(settings.metrics_address, registries=of_all_processes(Path(folder)), unready=supervisor.unready)
-        with stop_event() as stop, probes:
+        with stop_event() as stop, nursery, probes:
             log.info("running", workers=[f"{name}/{slot}" for name, slot in pairs], metrics=f"{probes.url}/metrics")
             supervisor.start()
             supervisor.run(stop.wait)

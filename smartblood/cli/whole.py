@@ -88,13 +88,15 @@ def started(settings: Settings, stop: Stop, *, data: Path | None = None, n_worke
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)  # before the metrics are imported
         from smartblood.local import machine  # noqa: PLC0415 - quick help
         from smartblood.logs import configure, logger  # noqa: PLC0415
+        from smartblood.nursery import Nursery  # noqa: PLC0415
         from smartblood.probes import Probes, of_all_processes  # noqa: PLC0415
         from smartblood.supervisor import Supervisor  # noqa: PLC0415
 
         configure(settings.log_format, level=settings.log_level)
         log = logger()
         pairs = [(name, settings.slot_of(n, n_workers)) for name in NAMES for n in range(1, n_workers + 1)]
-        supervisor = Supervisor(pairs, settings, metrics_folder, log.warning)
+        nursery = stack.enter_context(Nursery([part for name in NAMES for part in name.split("+")]))
+        supervisor = Supervisor(pairs, settings, metrics_folder, log.warning, nursery.spawn_worker)
         probes = Probes(
             settings.metrics_address, registries=of_all_processes(metrics_folder), unready=supervisor.unready
         )
@@ -103,7 +105,8 @@ def started(settings: Settings, stop: Stop, *, data: Path | None = None, n_worke
             if settings.kafka_bootstrap_servers:
                 await_broker(settings, within_s=BROKER_WITHIN_S)
             here = stack.enter_context(machine.Machine(settings, data))
-            # Workers import and compile while broker and database start; they begin when topics and tables are there.
+            # Workers' modules are imported and compiled, in their nursery, while broker and database start; they begin
+            # when topics and tables are there.
             supervisor.settings = here.settings
             stack.callback(supervisor.stop)
             supervisor.start(held=True)

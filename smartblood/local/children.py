@@ -40,6 +40,7 @@ def spawn(  # noqa: PLR0913 - what a process is started with
     stdin: int = subprocess.DEVNULL,
     user: int | None = None,
     group: int | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child that gets ``death_signal`` as soon as this process is gone, also by SIGKILL.
 
@@ -60,6 +61,8 @@ def spawn(  # noqa: PLR0913 - what a process is started with
         As for ``subprocess.Popen``.
     user, group : int, optional
         Whom the child runs as; only root can choose.
+    pass_fds : sequence of int
+        As for ``subprocess.Popen``.
 
     Raises
     ------
@@ -69,10 +72,7 @@ def spawn(  # noqa: PLR0913 - what a process is started with
     parent = os.getpid()
 
     def tie() -> None:
-        if _libc is not None:
-            _libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != parent:  # it died before it was asked for
-                os._exit(1)
+        die_with(parent, death_signal)
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - programs of ours and of our wheels
@@ -86,6 +86,7 @@ def spawn(  # noqa: PLR0913 - what a process is started with
             group=group,
             extra_groups=None if user is None else [],
             start_new_session=True,
+            pass_fds=pass_fds,
             preexec_fn=tie,  # noqa: PLW1509 - it calls prctl and getppid alone, which take no locks
         )
 
@@ -93,6 +94,14 @@ def spawn(  # noqa: PLR0913 - what a process is started with
     _ensure_starter()
     _asked.put((future, start))
     return future.result()
+
+
+def die_with(parent: int, death_signal: signal.Signals = signal.SIGKILL) -> None:
+    """Let this process, just forked by ``parent``, get ``death_signal`` as soon as that is gone."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:  # it died before it was asked for
+            os._exit(1)
 
 
 def stop(child: subprocess.Popen[bytes], *, within_s: float, by: signal.Signals = signal.SIGTERM) -> bool:

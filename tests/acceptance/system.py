@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -16,13 +17,13 @@ from urllib.error import HTTPError, URLError
 import psutil
 
 from smartblood.kafka.topics import ensure
-from smartblood.local import children
 from smartblood.local.ports import free_port
+from smartblood.nursery import Nursling
 from smartblood.settings import load
 from tests.acceptance.outsider import Outsider
 from tests.acceptance.tables import Tables
+from tests.nursery import started
 
-ROOT = Path(__file__).parents[2]
 SMARTBLOOD = (sys.executable, "-m", "smartblood")
 STOPS_WITHIN_S = 10.0
 
@@ -33,7 +34,7 @@ class Worker:
 
     name: str
     slot: str
-    process: subprocess.Popen
+    process: Nursling
     log_path: Path
     metrics: str
 
@@ -91,18 +92,23 @@ class System:
             | self.settings
         )
 
-    def command(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess:
+    def command(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command that ends by itself."""
-        done = subprocess.run(
-            [*SMARTBLOOD, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        done = self._start(*arguments)()
         assert done.returncode == code, f"{arguments} ended with {done.returncode}: {done.stdout}{done.stderr}"
+        return done
+
+    def _start(self, *arguments: str) -> Callable[[], subprocess.CompletedProcess[str]]:
+        """Start a command; what is returned waits for its end."""
+        paths = [self.folder / f"command-{next(self._numbers)}.{end}" for end in ("out", "err")]
+        with paths[0].open("wb") as out, paths[1].open("wb") as err:
+            process = started("smartblood", *arguments, cwd=self.folder, env=self.environment, output=(out, err))
+            process.born.result(120)  # it has the files open now
+
+        def done() -> subprocess.CompletedProcess[str]:
+            code = process.wait(120)
+            return subprocess.CompletedProcess(arguments, code, *(path.read_text("utf-8") for path in paths))
+
         return done
 
     def make_topics(self) -> None:
@@ -113,20 +119,9 @@ class System:
 
     def prepare(self) -> None:
         """Make topics and tables by the commands that are there for it."""
-        both = [
-            subprocess.Popen(
-                [*SMARTBLOOD, *arguments],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            for arguments in (("topics", "create"), ("db", "upgrade"))
-        ]
-        for process in both:
-            said, _ = process.communicate(timeout=120)
-            assert process.returncode == 0, said
+        for wait in [self._start("topics", "create"), self._start("db", "upgrade")]:
+            done = wait()
+            assert done.returncode == 0, done.stdout + done.stderr
 
     def run(self, name: str, slot: str = "a", *, workers: int = 1, **settings: str) -> Worker:
         """Start ``smartblood run`` without waiting for it."""
@@ -135,7 +130,7 @@ class System:
         arguments = ["run", *name.split(), *(["--workers", str(workers)] if workers > 1 else [])]
         own = {"SMARTBLOOD_SLOT": slot, "SMARTBLOOD_METRICS_ADDRESS": f"127.0.0.1:{port}"} | settings
         with log_path.open("wb") as log:
-            process = children.spawn([*SMARTBLOOD, *arguments], cwd=self.folder, env=self.environment | own, output=log)
+            process = started("smartblood", *arguments, cwd=self.folder, env=self.environment | own, output=log)
         worker = Worker(name, slot, process, log_path, f"http://127.0.0.1:{port}")
         self.workers.append(worker)
         return worker

@@ -17,27 +17,31 @@ from tests.acceptance.system import SMARTBLOOD, STOPS_WITHIN_S, get
 from tests.acceptance.tables import Tables
 from tests.acceptance.world import DAY, now_us, registration, request
 from tests.oracle import worlds
-from tests.processes import workers
+from tests.processes import named, workers
 
 pytestmark = pytest.mark.broker
 
 GIVEN_UP_AFTER_S = int(SETTINGS["group.consumer.session.timeout.ms"]) / 1_000 + 3
 
 
+def family(worker):
+    return psutil.Process(worker.process.pid).children(recursive=True)
+
+
 def test_sigterm_ends_each_processor_which_leaves_its_group_and_no_process(system, outsider):
     alone = system.run("donor-state", "a")
     several = system.run("matching recording", "b", workers=2)
     system.await_ready(alone, several)
-    children = psutil.Process(several.process.pid).children(recursive=True)
+    children = named(family(several), "smartblood worker")
     assert len(children) == 4
     children[0].kill()
     given_up_at = time.monotonic() + GIVEN_UP_AFTER_S
     give_up_at = time.monotonic() + 60
-    while children[0].is_running() or len(psutil.Process(several.process.pid).children()) < 4:
+    while children[0].is_running() or len(named(family(several), "smartblood worker")) < 4:
         assert time.monotonic() < give_up_at, several.said
         time.sleep(0.1)
     system.await_ready(several)
-    everybody = psutil.Process(several.process.pid).children(recursive=True)
+    everybody = family(several)
     # Who was killed can't leave its group: the broker gives it up, and from then on whoever is in it is alive.
     time.sleep(max(0.0, given_up_at - time.monotonic()))
     for worker in (alone, several):

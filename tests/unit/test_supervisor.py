@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import psutil
 import pytest
 
 from smartblood.errors import Fatal
+from smartblood.local import children
 from smartblood.probes import of_all_processes, ready_workers
 from smartblood.settings import load
 from smartblood.supervisor import FIRST_WAIT_S, Supervisor
@@ -28,7 +30,11 @@ time.sleep(600)
 def supervisor(tmp_path, program, workers=(("matching", "a"),), said=None):
     tmp_path.joinpath("metrics").mkdir()
     say = (said if said is not None else []).append
-    return Supervisor(workers, load(), tmp_path / "metrics", say, command=(sys.executable, "-c", program))
+    return Supervisor(workers, load(), tmp_path / "metrics", say, partial(start, program))
+
+
+def start(program, arguments, *, env):
+    return children.spawn([sys.executable, "-c", program, *arguments], env=env)
 
 
 def until(what, within_s=20.0):
@@ -151,9 +157,13 @@ SUPERVISES = """
 import sys, time
 from pathlib import Path
 from smartblood.settings import load
+from smartblood.local import children
 from smartblood.supervisor import Supervisor
-watched = Supervisor([("a", "1"), ("b", "1")], load(), Path(sys.argv[1]), print,
-                     command=(sys.executable, "-c", "import time; time.sleep(600)"))
+
+def start(arguments, *, env):
+    return children.spawn([sys.executable, "-c", "import time; time.sleep(600)"], env=env)
+
+watched = Supervisor([("a", "1"), ("b", "1")], load(), Path(sys.argv[1]), print, start)
 watched.start()
 print(*(child.process.pid for child in watched._children), flush=True)
 time.sleep(600)

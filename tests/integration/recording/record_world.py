@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -21,33 +18,10 @@ from smartblood.settings import Settings
 from smartblood.storage.recorder import Recorder
 from smartblood.storage.schema import upgrade
 from smartblood.storage.tables import METADATA
+from tests.nursery import started
 from tests.record_events import AT, CODEC, MINUTE, an_id, event, key_of, matches_of
 
-ROOT = Path(__file__).parents[3]
 N_PARTITIONS = 3
-SELF_ENDING = """
-import json, os, signal, sys, threading
-from smartblood import logs
-from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of
-from smartblood.settings import Settings
-from smartblood.storage.recorder import Recorder
-
-logs.configure()
-given = json.loads(sys.argv[1])
-left = {given["step"]: given["nth"]}
-
-def probe(step):
-    left[step] = left.get(step, 0) - 1
-    if step == given["step"] and left[step] == 0:
-        os.kill(os.getpid(), getattr(signal, given["signal"]))
-
-stop = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: stop.set())
-print("up", flush=True)
-settings = Settings(**given["settings"])
-codec = codec_of(settings, patience_s=LOOP_PATIENCE_S)
-Recorder(settings, given["slot"], codec=codec, probe=probe).run(stop)
-"""
 
 
 def make_topics(servers, prefix, names=TOPOLOGY.sources):
@@ -207,15 +181,19 @@ def worker(settings, *, slot="a", step="none", nth=1, by="SIGKILL"):
     """A recorder in a process of its own, which sends itself a signal at a step; killed at the end."""
     given = {"settings": settings, "slot": slot, "step": step, "nth": nth, "signal": by}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SMARTBLOOD_")}
-    process = subprocess.Popen(
-        [sys.executable, "-c", SELF_ENDING, json.dumps(given)], cwd=ROOT, env=environment, stdout=subprocess.PIPE
-    )
-    try:
-        assert process.stdout.readline() == b"up\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    hears, says = os.pipe()
+    with os.fdopen(hears) as said, os.fdopen(says, "wb") as out:
+        process = started(
+            "tests.integration.recording.self_ending", json.dumps(given), env=environment, output=(out, 2)
+        )
+        try:
+            process.born.result(60)
+            out.close()  # it has an end of its own
+            assert said.readline() == "up\n"
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
 class CrashError(BaseException):

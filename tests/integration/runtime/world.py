@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -19,9 +17,10 @@ from kafka import KafkaConsumer, TopicPartition
 from consumers.forwarding import home_partition
 from smartblood.kafka.client import Cluster
 from smartblood.kafka.topic_plans import RECORD_BYTES_MAX
+from smartblood.nursery import Nursling
 from tests.integration.runtime.toy import TOPOLOGY
+from tests.nursery import started
 
-ROOT = Path(__file__).parents[3]
 N_PARTITIONS = 4
 
 
@@ -72,7 +71,7 @@ class World:
         assert self._producer.flush(30) == 0
 
     @contextmanager
-    def worker(self, slot: str = "w0", *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(self, slot: str = "w0", *arguments: str) -> Iterator[Nursling]:
         """Run a worker as a process, and end it whatever happens."""
         process = self.start(slot, *arguments)
         try:
@@ -83,13 +82,12 @@ class World:
                 process.kill()
             process.wait()
 
-    def start(self, slot: str = "w0", *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.integration.runtime.toy", self.cluster.bootstrap_servers]
-        return subprocess.Popen(
-            [*command, self.cluster.prefix, slot, *arguments],
-            cwd=ROOT,
-            stderr=self.said.open("ab"),
-        )
+    def start(self, slot: str = "w0", *arguments: str) -> Nursling:
+        given = (self.cluster.bootstrap_servers, self.cluster.prefix, slot, *arguments)
+        with self.said.open("ab") as said:
+            process = started("tests.integration.runtime.toy", *given, output=(1, said))
+            process.born.result(60)  # it has the file open now
+        return process
 
     def records(self, topic: str) -> list:
         """Read a topic whole with another client, committed records only."""

@@ -23,7 +23,8 @@ from smartblood.kafka.topics import ensure
 from smartblood.probes import of_all_processes, ready_workers
 from smartblood.settings import load
 from smartblood.supervisor import Supervisor
-from tests.integration.scheduling.weeks import CODEC, ROOT, wait_until
+from tests.integration.scheduling.weeks import CODEC, wait_until
+from tests.nursery import ROOT
 
 pytestmark = pytest.mark.broker
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -18,11 +16,12 @@ from producers.scheduling.schedules import CatchUp
 from producers.scheduling.slots import slots_between
 from schemas.codec import Codec
 from smartblood.kafka.client import Cluster
+from smartblood.nursery import Nursling
 from tests.integration.scheduling.compressed import SCHEDULES, fast_clock
+from tests.nursery import started
 
 logging.getLogger("kafka").setLevel(logging.ERROR)
 
-ROOT = Path(__file__).parents[3]
 TRIGGERS = ("forecast-triggered", "maintenance-triggered")
 CODEC = Codec()
 
@@ -43,7 +42,7 @@ class Weeks:
         self.week_s = week_s
         self.began_s = time.time()
         self.clock = fast_clock(self.began_s, week_s)
-        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self.workers: dict[str, Nursling] = {}
         topics = [NewTopic(self.cluster.topic(name), 1, 1) for name in TRIGGERS]
         topics.append(NewTopic(self.cluster.topic("schedule-states"), 1, 1, config={"cleanup.policy": "compact"}))
         admin = AdminClient({"bootstrap.servers": bootstrap})
@@ -51,10 +50,10 @@ class Weeks:
             future.result(10)
 
     def start(self, slot: str) -> None:
-        command = [sys.executable, "-m", "tests.integration.scheduling.compressed", self.cluster.bootstrap_servers]
-        command += [self.cluster.prefix, slot, str(self.began_s), str(self.week_s)]
+        given = (self.cluster.bootstrap_servers, self.cluster.prefix, slot, str(self.began_s), str(self.week_s))
         with self._log(slot).open("ab") as said:
-            self.workers[slot] = subprocess.Popen(command, cwd=ROOT, stderr=said)
+            self.workers[slot] = started("tests.integration.scheduling.compressed", *given, output=(1, said))
+            self.workers[slot].born.result(60)  # it has the file open now
 
     def kill(self, slot: str) -> None:
         worker = self.workers.pop(slot)

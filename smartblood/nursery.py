@@ -1,0 +1,287 @@
+"""Where workers are born: a process that has imported what they need, and forks.
+
+Importing and compiling takes a worker longer than all else that it does before it is ready, and it is the same for each
+and each time it is started again. The nursery does it once. It has one thread and no connection, so that forking it is
+safe; it ends when whoever started it is gone, and what it forked ends with it (``PR_SET_PDEATHSIG`` all the way).
+
+Run as a program it is that process: ``python -m smartblood.nursery FD NAME...``, with the descriptor of a socket to its
+starter and the names of the processors to get ready for.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import recv_handle, send_handle
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import smartblood
+from smartblood.local import children
+
+GONE = -signal.SIGKILL
+"""How those end whose nursery has ended."""
+
+
+class Asked(NamedTuple):
+    """What a child is to be: ``python -m module arguments...``, with an environment and a folder of its own."""
+
+    module: str
+    arguments: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nursling:
+    """A child of the nursery, to be handled as a ``subprocess.Popen`` is."""
+
+    asked: Asked
+    born: Future[int] = field(default_factory=Future)
+    ended: Future[int] = field(default_factory=Future)
+
+    @property
+    def pid(self) -> int:
+        """Its process id; waits until it has one.
+
+        Raises
+        ------
+        ChildProcessError
+            If its nursery ended before it was born.
+        """
+        return self.born.result()
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, negative where a signal ended it; None as long as it runs."""
+        return self.poll()
+
+    def poll(self) -> int | None:
+        """Return its exit code, None as long as it runs."""
+        return self.ended.result() if self.ended.done() else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit code when it has ended.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            If it runs for longer than ``timeout`` seconds.
+        """
+        try:
+            return self.ended.result(timeout)
+        except NotYet:
+            raise subprocess.TimeoutExpired([self.asked.module, *self.asked.arguments], timeout or 0.0) from None
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.poll() is None:
+            try:
+                os.kill(self.pid, number)
+            except (ProcessLookupError, ChildProcessError):
+                return
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Nursery:
+    """Starts the process that forks, and asks it for children; should it end, another takes its place.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The processors to get ready for.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._listens: threading.Thread | None = None
+        self._unborn: queue.SimpleQueue[Nursling] = queue.SimpleQueue()
+        self._alive: dict[int, Nursling] = {}
+
+    def __enter__(self) -> Self:
+        """Start the process, without waiting until it is ready."""
+        with self._lock:
+            self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, and all that it forked."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def spawn(
+        self,
+        module: str,
+        arguments: Sequence[str | Path],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        stdout: int = 1,
+        stderr: int = 2,
+    ) -> Nursling:
+        """Start ``python -m module arguments...``, without waiting for it to be born.
+
+        Parameters
+        ----------
+        module : str
+            A module's name.
+        arguments : sequence of str or Path
+            What it finds in ``sys.argv``.
+        env : mapping of str to str
+            The environment it runs in.
+        cwd : Path, optional
+            The folder it runs in.
+        stdout, stderr : int
+            Descriptors of this process that it writes to.
+        """
+        nursling = Nursling(Asked(module, [str(each) for each in arguments], dict(env), str(cwd or Path.cwd())))
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._start()
+            assert self._connection is not None  # noqa: S101 - started
+            assert self._process is not None  # noqa: S101 - started
+            self._unborn.put(nursling)
+            try:
+                self._connection.send(tuple(nursling.asked))
+                for descriptor in (stdout, stderr):
+                    send_handle(self._connection, descriptor, self._process.pid)
+            except OSError:  # it has just ended, and whoever hears of that may have done so before this one was put
+                assert self._listens is not None  # noqa: S101 - started
+                self._listens.join()
+                _lose(self._unborn, self._alive)
+        return nursling
+
+    def spawn_worker(self, arguments: Sequence[str | Path], *, env: Mapping[str, str]) -> Nursling:
+        """Start ``smartblood worker`` as :meth:`spawn` does."""
+        return self.spawn("smartblood", ["worker", *arguments], env=env)
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        here = str(Path(smartblood.__file__).parents[1])  # the same code as this process, installed or not
+        path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+        # A pool of threads for linear algebra would be there at every fork, and nobody here has work for one.
+        env = {"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
+        self._unborn, self._alive = queue.SimpleQueue(), {}
+        with theirs:
+            argv = [sys.executable, "-P", "-m", "smartblood.nursery", str(theirs.fileno()), *self._names]
+            self._process = children.spawn(argv, env=env, pass_fds=[theirs.fileno()])
+        self._connection = Connection(ours.detach())
+        heard = (self._connection, self._unborn, self._alive)
+        self._listens = threading.Thread(target=_listen, args=heard, name="hears-of-children", daemon=True)
+        self._listens.start()
+
+
+def _listen(connection: Connection, unborn: queue.SimpleQueue[Nursling], alive: dict[int, Nursling]) -> None:
+    """Hear what the nursery says of its children until it ends."""
+    while True:
+        try:
+            pid, code = connection.recv()
+        except (EOFError, OSError):
+            break
+        if code is None:
+            alive[pid] = unborn.get()
+            alive[pid].born.set_result(pid)
+        else:
+            alive.pop(pid).ended.set_result(code)
+    connection.close()
+    _lose(unborn, alive)
+
+
+def _lose(unborn: queue.SimpleQueue[Nursling], alive: dict[int, Nursling]) -> None:
+    """Tell all that were asked for that their nursery has ended."""
+    while alive:
+        alive.popitem()[1].ended.set_result(GONE)
+    while not unborn.empty():
+        nursling = unborn.get()
+        nursling.born.set_exception(ChildProcessError("its nursery has ended"))
+        nursling.ended.set_result(GONE)
+
+
+def serve(connection: Connection) -> Asked | None:
+    """Fork as asked and tell how children end, until nobody asks any more.
+
+    Returns
+    -------
+    Asked or None
+        In a child what it is to be; in the nursery itself None.
+    """
+    ends: dict[int, int] = {}  # the end of a pipe that a child holds while it lives, and the child
+    while True:
+        for ready in wait([connection, *ends]):
+            if isinstance(ready, int):
+                os.close(ready)
+                pid, status = os.waitpid(ends.pop(ready), 0)
+                connection.send((pid, os.waitstatus_to_exitcode(status)))
+                continue
+            try:
+                asked = Asked(*connection.recv())
+            except EOFError:
+                return None
+            outputs = [recv_handle(connection) for _ in range(2)]
+            parent, (hears, held) = os.getpid(), os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                _settle(parent, asked, outputs)
+                connection.close()
+                for descriptor in (hears, *ends, *outputs):
+                    os.close(descriptor)
+                return asked
+            for descriptor in (held, *outputs):
+                os.close(descriptor)
+            ends[hears] = pid
+            connection.send((pid, None))
+
+
+def _settle(parent: int, asked: Asked, outputs: Sequence[int]) -> None:
+    """Make of what was forked a process of its own."""
+    children.die_with(parent)
+    os.setsid()
+    for descriptor, output in enumerate(outputs, start=1):
+        os.dup2(output, descriptor)
+    os.chdir(asked.cwd)
+    os.environ.clear()
+    os.environ.update(asked.env)
+
+
+def main() -> None:
+    """Be the nursery, or what it forked."""
+    from setproctitle import setproctitle  # noqa: PLC0415 - not of those who only ask for children
+
+    from smartblood.preloading import preload  # noqa: PLC0415
+
+    # At first: it finds its room by the environment, which those that are forked replace.
+    setproctitle(" ".join([sys.executable, "-m", "smartblood.nursery", *sys.argv[1:]]))
+    connection = Connection(int(sys.argv[1]))
+    preload(sys.argv[2:])
+    asked = serve(connection)
+    if asked is None:
+        return
+    setproctitle(" ".join([sys.executable, "-m", asked.module, *asked.arguments]))
+    sys.argv[1:] = asked.arguments
+    runpy.run_module(asked.module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

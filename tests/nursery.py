@@ -1,0 +1,41 @@
+"""The nursery that the processes of all tests of this run are born in: what they import is imported once."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from smartblood.nursery import Nursery, Nursling
+from smartblood.preloading import OF_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).parents[1]
+
+
+@cache
+def _nursery() -> Nursery:
+    nursery = Nursery([*OF_NAME])
+    atexit.register(nursery.__exit__)
+    return nursery.__enter__()
+
+
+def started(
+    module: str,
+    *arguments: str | Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    output: IO[bytes] | Sequence[IO[bytes] | int],
+) -> Nursling:
+    """Start ``python -m module arguments...`` without waiting for it.
+
+    ``output`` is where stdout and stderr go, or one for each.
+    """
+    out, errors = output if isinstance(output, (tuple, list)) else (output, output)
+    fds = [each if isinstance(each, int) else each.fileno() for each in (out, errors)]
+    environment = os.environ if env is None else env
+    return _nursery().spawn(module, arguments, env=environment, cwd=cwd, stdout=fds[0], stderr=fds[1])
