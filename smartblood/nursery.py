@@ -19,8 +19,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle, send_handle
@@ -85,12 +86,32 @@ class Nursling:
             raise subprocess.TimeoutExpired([self.asked.module, *self.asked.arguments], timeout or 0.0) from None
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, if it still runs."""
-        if self.poll() is None:
-            try:
+        """Send it a signal, if it still runs; one that isn't born yet is called off by what would end it."""
+        if self.poll() is not None:
+            return
+        if self.born.done():
+            with suppress(ProcessLookupError, ChildProcessError):
                 os.kill(self.pid, number)
-            except (ProcessLookupError, ChildProcessError):
-                return
+        elif number in {signal.SIGTERM, signal.SIGINT, signal.SIGKILL}:
+            self.is_over(-number)
+            if self.born.done():  # since then
+                self._end_after_all()
+
+    def is_over(self, code: int) -> None:
+        """Let all know how it ended; of one that was called off that is known."""
+        with suppress(InvalidStateError):
+            self.ended.set_result(code)
+
+    def is_born(self, pid: int) -> None:
+        """Let all know its process id."""
+        self.born.set_result(pid)
+        if self.ended.done():
+            self._end_after_all()
+
+    def _end_after_all(self) -> None:
+        """End one that was called off and born nevertheless."""
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -127,6 +148,9 @@ class Nursery:
 
     def __exit__(self, *_: object) -> None:
         """End it, and all that it forked."""
+        self._end()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -158,7 +182,7 @@ class Nursery:
         """
         nursling = Nursling(Asked(module, [str(each) for each in arguments], dict(env), str(cwd or Path.cwd())))
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
+            if self._connection is None or self._connection.closed:
                 self._start()
             assert self._connection is not None  # noqa: S101 - started
             assert self._process is not None  # noqa: S101 - started
@@ -178,6 +202,7 @@ class Nursery:
         return self.spawn("smartblood", ["worker", *arguments], env=env)
 
     def _start(self) -> None:
+        self._end()
         ours, theirs = socket.socketpair()
         here = str(Path(smartblood.__file__).parents[1])  # the same code as this process, installed or not
         path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
@@ -202,9 +227,9 @@ def _listen(connection: Connection, unborn: queue.SimpleQueue[Nursling], alive: 
             break
         if code is None:
             alive[pid] = unborn.get()
-            alive[pid].born.set_result(pid)
+            alive[pid].is_born(pid)
         else:
-            alive.pop(pid).ended.set_result(code)
+            alive.pop(pid).is_over(code)
     connection.close()
     _lose(unborn, alive)
 
@@ -212,11 +237,11 @@ def _listen(connection: Connection, unborn: queue.SimpleQueue[Nursling], alive: 
 def _lose(unborn: queue.SimpleQueue[Nursling], alive: dict[int, Nursling]) -> None:
     """Tell all that were asked for that their nursery has ended."""
     while alive:
-        alive.popitem()[1].ended.set_result(GONE)
+        alive.popitem()[1].is_over(GONE)
     while not unborn.empty():
         nursling = unborn.get()
         nursling.born.set_exception(ChildProcessError("its nursery has ended"))
-        nursling.ended.set_result(GONE)
+        nursling.is_over(GONE)
 
 
 def serve(connection: Connection) -> Asked | None:

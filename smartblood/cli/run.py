@@ -8,6 +8,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from smartblood.cli.options import CONNECTING, SERVING, with_settings
 from smartblood.cli.reach import await_broker
 from smartblood.errors import Fatal
 from smartblood.settings import Settings
+
+if TYPE_CHECKING:
+    from smartblood.stopping import Stop
 
 BROKER_WITHIN_S = 30.0
 """Where broker and processors are started together, the broker needs its time; later it is waited for without end."""
@@ -39,12 +43,16 @@ def run(names: tuple[str, ...], workers: int, settings: Settings) -> None:
     One worker of one name runs in this process. More run as child processes, each with a slot of its own, and are
     started again when they die. SIGTERM stops cleanly within 10 s.
     """
-    await_broker(settings, within_s=BROKER_WITHIN_S)
-    if len(set(names)) == 1 and workers == 1:
-        _run_alone(names[0], settings)
-        return
-    pairs = [(name, settings.slot_of(n, workers)) for name in dict.fromkeys(names) for n in range(1, workers + 1)]
-    _run_supervised(pairs, settings)
+    from smartblood.stopping import Stopped, stop_event  # noqa: PLC0415 - quick help
+
+    with stop_event() as stop, suppress(Stopped):
+        with stop.at_once():
+            await_broker(settings, within_s=BROKER_WITHIN_S)
+        if len(set(names)) == 1 and workers == 1:
+            _run_alone(names[0], settings, stop)
+            return
+        pairs = [(name, settings.slot_of(n, workers)) for name in dict.fromkeys(names) for n in range(1, workers + 1)]
+        _run_supervised(pairs, settings, stop)
 
 
 @click.command(hidden=True)
@@ -75,11 +83,10 @@ def worker(names: tuple[str, ...], last_words: Path | None, begin: Path | None, 
         sys.exit(error.exit_code)
 
 
-def _run_alone(name: str, settings: Settings) -> None:
+def _run_alone(name: str, settings: Settings, stop: Stop) -> None:
     from smartblood.logs import configure, logger  # noqa: PLC0415 - quick help
     from smartblood.probes import Probes, of_this_process, ready_workers  # noqa: PLC0415
     from smartblood.processors import MAKERS  # noqa: PLC0415
-    from smartblood.stopping import Stopped, stop_event  # noqa: PLC0415
 
     configure(settings.log_format, level=settings.log_level)
     slot = settings.slot_of(1, 1)
@@ -87,20 +94,19 @@ def _run_alone(name: str, settings: Settings) -> None:
     def unready() -> list[str]:
         return [] if (name, slot) in ready_workers(of_this_process()) else [f"{name}/{slot}"]
 
-    with stop_event() as stop, suppress(Stopped), Probes(settings.metrics_address, unready=unready) as probes:
+    with Probes(settings.metrics_address, unready=unready) as probes:
         with stop.at_once():
             made = MAKERS[name](settings, slot)
         logger(processor=name, slot=slot).info("running", metrics=f"{probes.url}/metrics")
         made.run(stop)
 
 
-def _run_supervised(pairs: list[tuple[str, str]], settings: Settings) -> None:
+def _run_supervised(pairs: list[tuple[str, str]], settings: Settings, stop: Stop) -> None:
     with tempfile.TemporaryDirectory(prefix="smartblood-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before the metrics are imported
         from smartblood.logs import configure, logger  # noqa: PLC0415
         from smartblood.nursery import Nursery  # noqa: PLC0415
         from smartblood.probes import Probes, of_all_processes  # noqa: PLC0415
-        from smartblood.stopping import stop_event  # noqa: PLC0415
         from smartblood.supervisor import Supervisor  # noqa: PLC0415
 
         configure(settings.log_format, level=settings.log_level)
@@ -108,7 +114,7 @@ def _run_supervised(pairs: list[tuple[str, str]], settings: Settings) -> None:
         nursery = Nursery(list(dict.fromkeys(name for name, _ in pairs)))
         supervisor = Supervisor(pairs, settings, Path(folder), log.warning, nursery.spawn_worker)
         probes = Probes(settings.metrics_address, registries=of_all_processes(Path(folder)), unready=supervisor.unready)
-        with stop_event() as stop, nursery, probes:
+        with nursery, probes:
             log.info("running", workers=[f"{name}/{slot}" for name, slot in pairs], metrics=f"{probes.url}/metrics")
             supervisor.start()
             supervisor.run(stop.wait)

@@ -103,7 +103,6 @@ class System:
         paths = [self.folder / f"command-{next(self._numbers)}.{end}" for end in ("out", "err")]
         with paths[0].open("wb") as out, paths[1].open("wb") as err:
             process = started("smartblood", *arguments, cwd=self.folder, env=self.environment, output=(out, err))
-            process.born.result(120)  # it has the files open now
 
         def done() -> subprocess.CompletedProcess[str]:
             code = process.wait(120)

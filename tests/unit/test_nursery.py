@@ -34,7 +34,6 @@ def spawn(nursery, folder, *arguments, **environment):
         child = nursery.spawn(
             NURSLING, arguments, env=environment, cwd=folder, stdout=out.fileno(), stderr=errors.fileno()
         )
-        child.born.result(60)
     return child, said
 
 
@@ -76,6 +75,20 @@ def test_one_that_ends_before_all_is_imported_is_followed_by_another(nursery, tm
     lost.send_signal(signal.SIGTERM)
     child, _ = spawn(nursery, tmp_path, "end", "0")
     assert child.wait(60) == 0
+
+
+def test_one_that_is_told_to_end_before_it_is_born_never_works(nursery, tmp_path):
+    os.kill(nursery._process.pid, signal.SIGSTOP)
+    with (tmp_path / "said").open("wb") as said:
+        called_off = nursery.spawn(NURSLING, ["wait"], env={}, stdout=said.fileno())
+        called_off.send_signal(signal.SIGCONT)
+        assert called_off.poll() is None
+        called_off.terminate()
+        assert called_off.wait(0) == -signal.SIGTERM
+        os.kill(nursery._process.pid, signal.SIGCONT)
+        until(lambda: not psutil.pid_exists(called_off.pid))
+    assert nursery.spawn(NURSLING, ["end", "3"], env={}, stderr=1).wait(60) == 3
+    assert called_off.poll() == -signal.SIGTERM
 
 
 def test_asked_in_the_moment_of_its_end_it_loses_nobody_unsaid(nursery):

@@ -187,8 +187,7 @@ def worker(settings, *, slot="a", step="none", nth=1, by="SIGKILL"):
             "tests.integration.recording.self_ending", json.dumps(given), env=environment, output=(out, 2)
         )
         try:
-            process.born.result(60)
-            out.close()  # it has an end of its own
+            out.close()  # it gets an end of its own
             assert said.readline() == "up\n"
             yield process
         finally:

@@ -86,7 +86,6 @@ class World:
         given = (self.cluster.bootstrap_servers, self.cluster.prefix, slot, *arguments)
         with self.said.open("ab") as said:
             process = started("tests.integration.runtime.toy", *given, output=(1, said))
-            process.born.result(60)  # it has the file open now
         return process
 
     def records(self, topic: str) -> list:

@@ -53,7 +53,6 @@ class Weeks:
         given = (self.cluster.bootstrap_servers, self.cluster.prefix, slot, str(self.began_s), str(self.week_s))
         with self._log(slot).open("ab") as said:
             self.workers[slot] = started("tests.integration.scheduling.compressed", *given, output=(1, said))
-            self.workers[slot].born.result(60)  # it has the file open now
 
     def kill(self, slot: str) -> None:
         worker = self.workers.pop(slot)
