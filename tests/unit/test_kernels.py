@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import features.kernels
+from tests.nursery import started
 
 CALLED = "from features.kernels import kernel\n\nPART = {part}\n\n@kernel\ndef part():\n    return PART\n"
 CALLING = (
@@ -31,14 +30,12 @@ def folder(tmp_path_factory):
 
 def asked(folder):
     """What a new process gets from the kernel, and how often it took what was compiled before."""
-    code = "from features.calling import whole; print(whole(), sum(whole.stats.cache_hits.values()))"
-    cache = {"PYTHONPATH": str(folder.parent), "NUMBA_CACHE_DIR": str(folder.parent / "cache")}
-    command = [sys.executable, "-c", code]
-    answer = subprocess.run(
-        command, cwd=folder.parent, env={**os.environ, **cache}, capture_output=True, text=True, check=False
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout.split()
+    said = folder.parent / "said"
+    cache = {"NUMBA_CACHE_DIR": str(folder.parent / "cache")}
+    with said.open("wb") as output:
+        process = started("tests.unit.asked_kernel", folder.parent, env={**os.environ, **cache}, output=output)
+    assert process.wait(60) == 0, said.read_text()
+    return said.read_text().split()
 
 
 def test_what_was_compiled_is_compiled_anew_when_what_it_calls_changes(folder):
