@@ -19,7 +19,7 @@ from typing import Self
 
 from smartblood.errors import Fatal
 from smartblood.local import children, fencing, jars
-from smartblood.local.java import aot_cache, bootstrap_template, command
+from smartblood.local.java import QUICK, aot_cache, bootstrap_template, command
 from smartblood.local.ports import LOOPBACK, free_port, refuse_busy
 
 START_WITHIN_S = 60.0
@@ -82,6 +82,8 @@ class LocalBroker:
         Where it listens on loopback; a free port unless given, the same one after every restart.
     libs : Path, optional
         Where the jars lie.
+    lasting : bool
+        Whether it is to run for minutes, so that compiling it well pays.
     java_flags : tuple of str, optional
         Of the Java runtime; what was loaded beforehand is used unless given.
     """
@@ -92,6 +94,7 @@ class LocalBroker:
         *,
         port: int | None = None,
         libs: Path | None = None,
+        lasting: bool = False,
         java_flags: tuple[str, ...] | None = None,
     ) -> None:
         self.folder = folder.resolve()
@@ -99,7 +102,7 @@ class LocalBroker:
         if java_flags is None:
             classes = aot_cache(self._libs)
             java_flags = (f"-XX:AOTCache={classes}",) if classes.is_file() else ()
-        self._java_flags = java_flags
+        self._java_flags = java_flags if lasting else (*QUICK, *java_flags)
         self._port = port
         self._controller_port: int | None = None
         self.process: subprocess.Popen[bytes] | None = None
@@ -243,14 +246,14 @@ class LocalBroker:
     def _fence(self, classpath: list[Path]) -> None:
         if not fencing.is_needed(self._data, self.log_path):
             return
-        flags = (*self._java_flags, *fencing.FLAGS)
+        flags = (*QUICK, *self._java_flags, *fencing.FLAGS)
         start = command(classpath, "kafka.Kafka", self._controller_properties_path, flags=flags)
         fencing.fence(start, self.folder, self.log_path, within_s=FENCE_WITHIN_S)
 
     def _format(self, classpath: list[Path]) -> None:
         arguments = ("format", "-t", _kafka_uuid(), "-c", self._properties_path)
         with self.log_path.open("ab") as log:
-            child = children.spawn(command(classpath, "kafka.tools.StorageTool", *arguments), output=log)
+            child = children.spawn(command(classpath, "kafka.tools.StorageTool", *arguments, flags=QUICK), output=log)
             if child.wait() != 0:
                 message = f"can't prepare the local broker's folder: {self._last_words()} (all of it: {self.log_path})"
                 raise Fatal(message)

@@ -14,7 +14,6 @@ FLAGS = (
     "-Xmx512m",
     "-Xmn96m",
     "-XX:+UseParallelGC",
-    "-XX:TieredStopAtLevel=1",  # ready sooner; a broker that runs for minutes never wins back the dearer compiler
     "-XX:-UsePerfData",
     "-XX:+UnlockDiagnosticVMOptions",
     "-XX:-AOTAdapterCaching",  # of what is kept beforehand it gains least, and it warns about itself
@@ -24,6 +23,10 @@ FLAGS = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
 )
+
+QUICK = ("-XX:TieredStopAtLevel=1",)
+"""For what ends soon: the quick compiler alone. The other costs a core for most of a minute, and then halves both the
+time that a broker takes for a transaction and the time until a match can be read."""
 
 
 def command(classpath: list[Path], program: str, *arguments: str | Path, flags: tuple[str, ...] = ()) -> list[str]:

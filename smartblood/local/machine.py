@@ -76,7 +76,7 @@ class Machine:
         if not self.settings.kafka_bootstrap_servers:
             from smartblood.local.broker import LocalBroker  # noqa: PLC0415 - it may not be installed
 
-            self._broker = broker = LocalBroker(place / "kafka")
+            self._broker = broker = LocalBroker(place / "kafka", lasting=True)
             # What is thrown away needs no order, and a broker takes seconds to put its own.
             stack.callback(broker.kill if self._folder is None else broker.stop)
             broker.begin()

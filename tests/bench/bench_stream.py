@@ -66,7 +66,7 @@ def running(settings, *arguments):
 
 @contextmanager
 def broker(tmp_path):
-    with LocalBroker(tmp_path / "kafka") as local:
+    with LocalBroker(tmp_path / "kafka", lasting=True) as local:
         settings = Settings(kafka_bootstrap_servers=local.bootstrap_servers)
         topics.ensure(settings)
         yield settings

@@ -15,6 +15,7 @@ import urllib.request
 import psutil
 import pytest
 
+from smartblood.local.java import QUICK
 from tests.processes import named, workers
 
 pytestmark = pytest.mark.broker
@@ -73,6 +74,7 @@ def test_up_says_where_all_is_keeps_it_running_and_leaves_nothing_behind(tmp_pat
         assert is_ready(found["metrics"])
         everybody = family(up)
         assert [len(named(everybody, part)) for part in PARTS] == [4, 1, 1]
+        assert not named(everybody, QUICK[0]), "the broker lasts: to compile it well pays"
 
         (matching,) = workers(up.pid, "matching")
         matching.kill()
