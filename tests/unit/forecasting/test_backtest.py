@@ -228,6 +228,12 @@ def test_the_classics_say_what_they_are_known_for():
     assert np.isnan(nothing[0]).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_learners_of_whom_nothing_is_known_are_heard_alike():
+    nothing = np.empty(0)
+    assert combine(np.empty((2, 0)), nothing, nothing).weights.tolist() == [0.5, 0.5]
+
+
 def test_learners_are_combined_only_where_that_wins():
     rng = np.random.default_rng(0)
     truth = rng.uniform(50, 150, 4_000)
