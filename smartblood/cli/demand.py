@@ -32,7 +32,8 @@ def import_(file: Path, settings: Settings) -> None:
     Kollam,Oh+,2024-03-31,0,0
 
     The header names the columns, in any order; others are passed over. Districts are spelled as in every event
-    (Kasaragod, Thiruvananthapuram ...), groups A+, A-, B+, B-, AB+, AB-, O+, O-, Oh+, Oh-, days are local ones.
+    (Kasaragod, Thiruvananthapuram ...), groups A+, A-, B+, B-, AB+, AB-, O+, O-, Oh+, Oh- or
+    unknown, days are local ones.
 
     The file is for demand that didn't come as requests: what recording counts stands beside it, and the sums of
     demand_days hold both. A day of the file replaces what an earlier import said of that district, group and day, so

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from smartblood.cli.demand import KERALA
 from smartblood.cli.options import with_settings
 from smartblood.cli.recorded import KAFKA, Asked, recorded_flags
 from smartblood.settings import MODELS_DIR, Settings
@@ -201,7 +203,7 @@ def _forecaster(source: Path | int, seed: int, version: str, say: Callable[[str]
     if isinstance(source, Path):
         from smartblood.forecasting.demand_file import read_demand  # noqa: PLC0415 - quick help
 
-        table, origin = read_demand(source)
+        table, origin = read_demand(source, dt.datetime.now(KERALA).date())
         return train_forecaster(table, version, seed, {**origin, "seed": seed}, say)
     last = np.datetime64(ENDS_AT, "us").astype("datetime64[D]")  # the day that ends then in Kerala
     origin = {"source": "the project's simulator; no real demand", "seed": seed}

@@ -15,7 +15,9 @@ from features.districts import DISTRICT_NAMES
 from smartblood.errors import Fatal
 
 COLUMNS = ("district", "blood_group", "day", "units_requested", "units_fulfilled")
-GROUP_TEXTS = tuple(group_text(group) for group in GROUPS if group != "UNKNOWN")
+GROUP_TEXTS = tuple(group_text(group) for group in (*GROUPS[1:], *GROUPS[:1]))
+"""As the record has them, ``unknown`` last: patients whose group wasn't typed yet are demand too."""
+
 FIRST_DAY = dt.date(2000, 1, 1)
 UNITS_MAX = 1_000_000
 """Kerala gives about half a million units a year: a day in one district doesn't come to so many."""

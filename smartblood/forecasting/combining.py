@@ -59,5 +59,5 @@ def combine(said: Floats, came: Floats, level: Floats) -> Combined:
 
 
 def loss(mean: Floats, came: Floats, level: Floats) -> float:
-    """Return how far off means were: squares over the level, so that large series don't drown small ones."""
-    return float(((came - mean) ** 2 / np.maximum(level, 1e-9)).mean())
+    """Return how far off means were: squares over the level, so that large series don't drown small ones; 0 of none."""
+    return float(((came - mean) ** 2 / np.maximum(level, 1e-9)).mean()) if came.size else 0.0

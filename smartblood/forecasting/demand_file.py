@@ -1,26 +1,31 @@
-"""Past demand from a CSV file as ``smartblood demand import`` takes it: a row for each district, group and day."""
+"""Past demand to learn from, from a CSV file as ``smartblood demand import`` takes it, read by the same code."""
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from features.compatibility import GROUPS
-from features.districts import DISTRICT_NAMES
+from features.demand import SYMBOLS
 from features.series import SeriesTable
+from smartblood.demand.reading import DemandDay, read_days
 from smartblood.errors import Fatal
 
-COLUMNS = ("district", "blood_group", "day", "units_requested")
-_DAYS_MOST = 20_000
 
-
-def read_demand(path: Path) -> tuple[SeriesTable, dict[str, Any]]:
+def read_demand(path: Path, last_day: dt.date) -> tuple[SeriesTable, dict[str, Any]]:
     """Read daily demand; a day without a row, from a district's first on, is one on which nothing was asked for.
+
+    Patients of unknown group are passed over: no group's demand are they.
+
+    Parameters
+    ----------
+    path : Path
+    last_day : date
+        The last day that may be in it.
 
     Returns
     -------
@@ -32,59 +37,29 @@ def read_demand(path: Path) -> tuple[SeriesTable, dict[str, Any]]:
     Fatal
         If the file isn't such a table, in one line: which line, and what is wrong.
     """
-    units: dict[tuple[str, str, dt.date], float] = {}
-    try:
-        data = path.read_bytes()
-        reader = csv.DictReader(data.decode("utf-8-sig").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} can't be read as CSV in UTF-8: {error}"
-        raise Fatal(message) from error
-    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
-        message = f"{path} has no column {', '.join(missing)}: it takes what `smartblood demand import` takes"
+    days, wrong = read_days(path, last_day)
+    if wrong:
+        message = f"{path}: {wrong[0]}; {len(wrong)} lines are wrong, nothing is learned from it: mend them, try again"
         raise Fatal(message)
-    for row in reader:
-        key, n = _row(f"{path}, line {reader.line_num}", row)
-        if key in units:
-            message = f"{path}, line {reader.line_num}: {' '.join(map(str, key))} is there already"
-            raise Fatal(message)
-        units[key] = n
-    if not units:
-        message = f"{path} has no rows: there is nothing to learn from"
+    known = [one for one in days if one.blood_group in SYMBOLS]
+    if not known:
+        message = f"{path} has no rows of a known group: there is nothing to learn from"
         raise Fatal(message)
-    origin = {"source": "recorded demand", "file": path.name, "file_sha256": hashlib.sha256(data).hexdigest()}
-    return _table(path, units), origin
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return _table(known), {"source": "recorded demand", "file": path.name, "file_sha256": digest}
 
 
-def _row(where: str, row: dict[str, str | None]) -> tuple[tuple[str, str, dt.date], float]:
-    district, group, day, units = (row[name] or "" for name in COLUMNS)
-    try:
-        if district not in DISTRICT_NAMES or group not in GROUPS:
-            message = f"{district!r} and {group!r} aren't a district of Kerala and a blood group"
-            raise ValueError(message)  # noqa: TRY301 - said with its line below
-        found = (district, group, dt.date.fromisoformat(day)), float(int(units))
-        if found[1] < 0:
-            message = f"{units} units are fewer than none"
-            raise ValueError(message)  # noqa: TRY301
-    except ValueError as error:
-        message = f"{where}: {error}"
-        raise Fatal(message) from error
-    return found
-
-
-def _table(path: Path, units: dict[tuple[str, str, dt.date], float]) -> SeriesTable:
-    first, last = min(day for *_, day in units), max(day for *_, day in units)
+def _table(days: Sequence[DemandDay]) -> SeriesTable:
+    first, last = min(one.day for one in days), max(one.day for one in days)
     n_days = (last - first).days + 1
-    if n_days > _DAYS_MOST:
-        message = f"{path} goes from {first} to {last}: is a day mistyped?"
-        raise Fatal(message)
-    names = tuple(sorted({(district, group) for district, group, _ in units}))
+    names = tuple(sorted({(one.district, SYMBOLS[one.blood_group]) for one in days}))
     begins: dict[str, int] = {}
-    for district, _, day in units:
-        begins[district] = min(begins.get(district, n_days), (day - first).days)
+    for one in days:
+        begins[one.district] = min(begins.get(one.district, n_days), (one.day - first).days)
     values = np.zeros((len(names), n_days))
     for row, (district, _) in enumerate(names):
         values[row, : begins[district]] = np.nan
     places = {name: row for row, name in enumerate(names)}
-    for (district, group, day), n in units.items():
-        values[places[district, group], (day - first).days] = n
+    for one in days:
+        values[places[one.district, SYMBOLS[one.blood_group]], (one.day - first).days] = one.units_requested
     return SeriesTable(names, np.datetime64(first, "D") + np.arange(n_days), values)

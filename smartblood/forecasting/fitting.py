@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from features.forecasting.past import Past
 from features.forecasting.rows import NAMES, rows_of
 from smartblood.forecasting.recipes import COUNT_POWER, N_TREES, ROWS_MAX, Kind, n_trees, parameters_of
-from smartblood.registry.forecaster import LOG
+from smartblood.registry.forecaster import COUNT, LOG
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+NEXT_TO_NOTHING = 1e-6
+"""What is learned, of a series' level, where nothing was ever asked for: of nothing at all Tweedie's has no mean."""
 
 
 def fit_learner(past: Past, calendar: Floats, n_known: int, horizon: int, kind: Kind, seed: int) -> str:
@@ -42,6 +45,8 @@ def fit_learner(past: Past, calendar: Floats, n_known: int, horizon: int, kind: 
     if target.size < 2 * parameters["min_data_in_leaf"]:
         message = f"{target.size} examples teach nothing: a longer history, or more series, would"
         raise ValueError(message)
+    if kind.kind == COUNT and not target.any():
+        target = np.full_like(target, NEXT_TO_NOTHING)
     data = lightgbm.Dataset(
         rows, target, weight=weight, feature_name=list(NAMES), params={"verbose": -1, "max_bin": 63}
     )

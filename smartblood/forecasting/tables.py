@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from features.forecasting.histories import VALUE_MOST
 from features.forecasting.pace import Days, last_of_month, weekdays
 from features.series import SeriesTable
 from smartblood.errors import Fatal, WrongUsage
@@ -33,7 +34,7 @@ class LongTable(NamedTuple):
     spelled : tuple of str
         The day of each period, as the table has it.
     notes : tuple of str
-        What was seen that somebody should know: gaps, values below 0.
+        What was seen that somebody should know: gaps, values that are no counts.
     """
 
     table: SeriesTable
@@ -91,7 +92,7 @@ def read_table(path: Path, frequency: str) -> LongTable:
 def _rows(path: Path) -> Iterator[_Row]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, skipinitialspace=True)
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
             if missing:
                 message = f"{path} has no column {', '.join(missing)}: the first line must name series, day and value"
@@ -113,7 +114,7 @@ def _row(path: Path, line: int, row: dict[str, str | None]) -> _Row:
     except ValueError:
         value = math.inf
     if math.isinf(value):
-        message = f"{path}, line {line}: the value {text!r} is no number; leave it empty where nothing is known"
+        message = f"{path}, line {line}: the value {text[:40]!r} is no number; leave it empty where nothing is known"
         raise Fatal(message)
     return _Row(line, series, day, value)
 
@@ -204,6 +205,8 @@ def _notes(table: SeriesTable) -> Iterable[str]:
     if n_gaps := int((inside & ~known).sum()):
         yield f"{n_gaps:,} values are missing between a series' first day and the table's last: taken as not known"
     with np.errstate(invalid="ignore"):
-        n_below = int((table.values < 0).sum())
+        n_below, n_beyond = int((table.values < 0).sum()), int((table.values > VALUE_MOST).sum())
     if n_below:
         yield f"{n_below:,} values are below 0: no counts, taken as not known"
+    if n_beyond:
+        yield f"{n_beyond:,} values are above {VALUE_MOST:.0e}: no counts, taken as not known"

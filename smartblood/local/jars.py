@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ HERE = Path(__file__).parent
 KAFKA_VERSION = "4.3.1"
 N_DOWNLOADS_AT_ONCE = 8
 TIMEOUT_S = 30
+
+PAUSES_S = (1.0, 3.0)
+"""Before a download that failed is tried again: of some ninety one does now and then, where a name isn't found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +131,16 @@ def _download(jars: list[Jar], unverified: Path, folder: Path, progress: Callabl
 
     def bring(jar: Jar) -> None:
         artefact = context.project(jar.group, jar.artefact).at_version(jar.version).artifact()
-        try:
-            path = Path(artefact.resolve())
-        except OSError as error:  # the HTTP client's errors are OSErrors too
-            if error.errno is not None:
-                raise
-            message = f"can't fetch {jar.coordinate} from Maven Central: {_cause(error)}; check the network, try again"
-            raise Fatal(message) from error
-        except RuntimeError as error:
-            message = f"can't fetch {jar.coordinate}: Maven Central doesn't have it or didn't answer; try again later"
-            raise Fatal(message) from error
+        for pause_s in (*PAUSES_S, None):
+            try:
+                path = Path(artefact.resolve())
+                break
+            except (OSError, RuntimeError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
+                if pause_s is None:
+                    raise Fatal(_why_not(jar, error)) from error
+            time.sleep(pause_s)
         _checked(path, jar)
         path.replace(folder / jar.file_name)
 
@@ -159,6 +163,12 @@ def _checked(path: Path, jar: Jar) -> Path:
         )
         raise Fatal(message)
     return path
+
+
+def _why_not(jar: Jar, error: OSError | RuntimeError) -> str:
+    if isinstance(error, OSError):  # the HTTP client's errors are OSErrors too
+        return f"can't fetch {jar.coordinate} from Maven Central: {_cause(error)}; check the network, try again"
+    return f"can't fetch {jar.coordinate}: Maven Central doesn't have it or didn't answer; try again later"
 
 
 def _cause(error: BaseException) -> str:

@@ -23,12 +23,14 @@ def test_days_are_read_in_order_whatever_the_order_of_lines_and_columns(tmp_path
         "note, day ,units_fulfilled,units_requested,blood_group,district\n"
         "x,2024-02-29,3,4,Oh-,Wayanad\n\n"
         '"two,words",2024-01-31,0,0, A+ ,Kollam\n'
+        "x,2024-02-29,3,5,unknown,Wayanad\n"
     )
     days, wrong = read(tmp_path, text, "utf-8-sig")
     assert wrong == []
     assert days == [
         DemandDay("Kollam", "A+", dt.date(2024, 1, 31), 0, 0),
         DemandDay("Wayanad", "Oh-", dt.date(2024, 2, 29), 4, 3),
+        DemandDay("Wayanad", "unknown", dt.date(2024, 2, 29), 5, 3),
     ]
 
 

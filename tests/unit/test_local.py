@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from smartblood.errors import Fatal
-from smartblood.local import fencing
+from smartblood.local import fencing, jars
 from smartblood.local.broker import LocalBroker
 from smartblood.local.jars import Jar, fetch, listed, verified
 from smartblood.local.ports import free_port
@@ -20,10 +20,10 @@ JAR = Jar("org.example", "thing", "1.0", hashlib.sha256(b"right").hexdigest())
 
 
 def test_the_list_names_every_jar_once_with_its_digest():
-    jars = listed()
-    assert len({jar.coordinate for jar in jars}) == len({jar.file_name for jar in jars}) == len(jars) == 92
-    assert all(len(jar.sha256) == 64 for jar in jars)
-    assert {jar.version for jar in jars if jar.group == "org.apache.kafka"} == {"4.3.1"}
+    every = listed()
+    assert len({jar.coordinate for jar in every}) == len({jar.file_name for jar in every}) == len(every) == 92
+    assert all(len(jar.sha256) == 64 for jar in every)
+    assert {jar.version for jar in every if jar.group == "org.apache.kafka"} == {"4.3.1"}
 
 
 def test_a_jar_that_is_right_is_used(tmp_path):
@@ -64,9 +64,29 @@ def test_no_way_to_the_repository_is_one_line(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(jars, "PAUSES_S", (0.0,))
     with pytest.raises(Fatal, match=r"can't fetch org\.example:thing:1\.0 .*check the network") as refused:
         fetch(tmp_path / "libs", (JAR,))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("trouble", [ConnectionError("NameResolutionError"), RuntimeError("no answer")])
+def test_a_download_that_fails_once_is_tried_again(trouble, tmp_path, monkeypatch):
+    tries = []
+
+    def download(_resolver, artefact):
+        tries.append(artefact)
+        if len(tries) == 1:
+            raise trouble
+        path = artefact.cached_path
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"right")
+        return path
+
+    monkeypatch.setattr(jars, "PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr("jgo.maven._resolver.PythonResolver.download", download)
+    assert [path.read_bytes() for path in fetch(tmp_path / "libs", (JAR,))] == [b"right"]
+    assert len(tries) == 2
 
 
 @pytest.mark.parametrize("server", [LocalBroker, LocalPostgres])

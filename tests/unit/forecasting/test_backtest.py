@@ -120,6 +120,19 @@ def test_months_and_days_with_gaps_are_forecast_too():
     assert np.isfinite(found.said["forecaster"].quantiles).all()
 
 
+def test_where_nothing_was_asked_for_at_first_or_ever_next_to_nothing_is_forecast():
+    days = np.arange("2023-01-01", "2023-07-20", dtype="datetime64[D]")
+    nothing = np.zeros((4, len(days)))
+    late = nothing.copy()
+    late[:, -20:] = np.random.default_rng(2).poisson(3, (4, 20))
+    for values in (nothing, late):
+        known = SeriesTable(tuple((name,) for name in "abcd"), days, values)
+        found = forecaster_of(learn(known, 1, version="0").content, sha256="").forecast(known, 1)
+        assert (found.mean > 0.5).all() if values.any() else (found.mean < 0.01).all()
+        assert np.isfinite(found.quantiles).all()
+        assert (np.diff(found.quantiles, axis=-1) >= 0).all()
+
+
 def test_what_is_no_whole_number_is_forecast_in_its_own_unit():
     table = weekly(2)
     litres = SeriesTable(table.names, table.days, table.values * 0.00045)
@@ -175,6 +188,18 @@ def test_gaps_and_values_below_0_are_said(tmp_path):
     assert [note.split(" ")[0] for note in long.notes] == ["2", "1"]
 
 
+def test_spaces_after_commas_say_nothing(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text(GOOD.replace(",", ", "))
+    assert read_table(file, "W").table.values.tolist() == [[3, 4]]
+
+
+def test_values_that_nobody_counts_are_said(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text(GOOD + "a,2024-01-21,1e15\n")
+    assert read_table(file, "W").notes == ("1 values are above 1e+12: no counts, taken as not known",)
+
+
 @pytest.mark.parametrize("frequency", ["", "X", "0D", "W-XYZ", "100W", "-1D"])
 def test_a_frequency_that_nobody_knows_is_wrong_usage(tmp_path, frequency):
     file = tmp_path / "table.csv"
@@ -201,6 +226,12 @@ def test_the_classics_say_what_they_are_known_for():
     assert (quantiles[..., 0] <= quantiles[..., 1]).all()
     nothing = exponential_smoothing(np.full((1, 20), np.nan), 2, 3, (0.5,))
     assert np.isnan(nothing[0]).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_learners_of_whom_nothing_is_known_are_heard_alike():
+    nothing = np.empty(0)
+    assert combine(np.empty((2, 0)), nothing, nothing).weights.tolist() == [0.5, 0.5]
 
 
 def test_learners_are_combined_only_where_that_wins():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from smartblood.forecasting import fitting, training
 from smartblood.forecasting.demand_file import read_demand
 from smartblood.registry.loading import load_forecaster
 
+TODAY = dt.date(2026, 11, 28)
 HEAD = "district,blood_group,day,units_requested,units_fulfilled\n"
 
 
@@ -20,9 +23,11 @@ def written(path, text):
     return path
 
 
-def test_a_day_without_a_row_is_one_on_which_nothing_was_asked_for(tmp_path):
-    rows = "Kollam,O_POS,2025-01-01,3,1\nKollam,O_POS,2025-01-04,2,2\nKannur,A_NEG,2025-01-03,1,0\n"
-    table, origin = read_demand(written(tmp_path / "demand.csv", HEAD + rows))
+def test_a_file_that_is_imported_is_learned_from_too_days_without_a_row_as_days_without_demand(tmp_path):
+    rows = (
+        "Kollam,O+,2025-01-01,3,1\nKollam,O+,2025-01-04,2,2\nKannur,A-,2025-01-03,1,0\nIdukki,unknown,2024-01-01,1,0\n"
+    )
+    table, origin = read_demand(written(tmp_path / "demand.csv", HEAD + rows), TODAY)
     assert table.names == (("Kannur", "A_NEG"), ("Kollam", "O_POS"))
     assert np.array_equal(table.values, [[np.nan, np.nan, 1, 0], [3, 0, 0, 2]], equal_nan=True)
     assert (origin["source"], origin["file"], len(origin["file_sha256"])) == ("recorded demand", "demand.csv", 64)
@@ -31,20 +36,21 @@ def test_a_day_without_a_row_is_one_on_which_nothing_was_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("district,day\n", "no column blood_group, units_requested"),
+        ("district,day\n", "line 1 should name"),
         (HEAD, "no rows"),
-        (HEAD + "Atlantis,O_POS,2025-01-01,3,1\n", "line 2: 'Atlantis' and 'O_POS'"),
-        (HEAD + "Kollam,O,2025-01-01,3,1\n", "line 2: 'Kollam' and 'O'"),
-        (HEAD + "Kollam,O_POS,1 May,3,1\n", "line 2: Invalid isoformat"),
-        (HEAD + "Kollam,O_POS,2025-01-01,x,1\n", "line 2: invalid literal"),
-        (HEAD + "Kollam,O_POS,2025-01-01,-3,1\n", "fewer than none"),
-        (HEAD + "Kollam,O_POS,2025-01-01,3,1\n" * 2, "line 3: Kollam O_POS 2025-01-01 is there already"),
-        (HEAD + "Kollam,O_POS,1025-01-01,3,1\nKollam,O_POS,2025-01-01,3,1\n", "mistyped"),
+        (HEAD + "Kollam,unknown,2025-01-01,3,1\n", "no rows of a known group"),
+        (HEAD + "Atlantis,O+,2025-01-01,3,1\n", "line 2: district: 'Atlantis'"),
+        (HEAD + "Kollam,O,2025-01-01,3,1\n", "line 2: blood_group: 'O'"),
+        (HEAD + "Kollam,O+,1 May,3,1\n", "line 2: day: '1 May'"),
+        (HEAD + "Kollam,O+,2025-01-01,x,1\n", "line 2: units_requested: 'x'"),
+        (HEAD + "Kollam,O+,2025-01-01,-3,1\n", "line 2: units_requested: '-3'"),
+        (HEAD + "Kollam,O+,2025-01-01,3,1\n" * 2, "line 3: the same district, group and day as line 2"),
+        (HEAD + "Kollam,O+,1025-01-01,3,1\nKollam,O+,2025-01-01,3,1\n", "line 2: day: 1025-01-01 is not within"),
     ],
 )
 def test_a_file_that_is_no_demand_says_where_and_why(tmp_path, text, why):
     with pytest.raises(Fatal) as refused:
-        read_demand(written(tmp_path / "demand.csv", text))
+        read_demand(written(tmp_path / "demand.csv", text), TODAY)
     assert why in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -81,7 +87,7 @@ def test_training_makes_an_artefact_that_is_loaded_and_the_same_again(tmp_path, 
 
 
 def test_too_little_demand_says_so(tmp_path, capsys):
-    file = written(tmp_path / "demand.csv", HEAD + "Kollam,O_POS,2025-01-01,3,1\n")
+    file = written(tmp_path / "demand.csv", HEAD + "Kollam,O+,2025-01-01,3,1\n")
     arguments = ["train", "demand_forecast", "--from-demand", str(file), "--out", str(tmp_path / "models")]
     assert cli.exit_code(arguments) == 3
     assert len(capsys.readouterr().err.splitlines()) == 1
