@@ -234,6 +234,19 @@ def test_learners_of_whom_nothing_is_known_are_heard_alike():
     assert combine(np.empty((2, 0)), nothing, nothing).weights.tolist() == [0.5, 0.5]
 
 
+def test_a_long_season_is_left_out_of_smoothing_and_errors_are_in_proportion_where_they_were():
+    rng = np.random.default_rng(5)
+    steps = np.exp(np.cumsum(rng.normal(0, 0.05, 120)))
+    rising = 100 * steps * np.exp(rng.normal(0, 0.02, 120)) * np.linspace(1, 30, 120)
+    means, quantiles = exponential_smoothing(np.stack([rising, 1_000 + rng.normal(0, 10, 120)]), 2, 52, (0.1, 0.9))
+    assert means[1] == pytest.approx(1_000, rel=0.01)  # 2 years of 52 periods would have taught it noise
+    width = quantiles[..., 1] - quantiles[..., 0]
+    assert 0.1 < width[0, 0] / means[0, 0] < 0.3  # of a level 30 times the first's, errors are larger too
+    assert 15 < width[1, 0] < 40
+    some_zero = np.where(np.arange(60) % 5, 50.0, 0.0)[None]
+    assert np.isfinite(exponential_smoothing(some_zero, 2, 52, (0.1, 0.9))[1]).all()
+
+
 def test_learners_are_combined_only_where_that_wins():
     rng = np.random.default_rng(0)
     truth = rng.uniform(50, 150, 4_000)
