@@ -53,12 +53,15 @@ class Base(NamedTuple):
 
 
 class Recalibrated(NamedTuple):
-    """A recalibrated version: its bytes, manifest line, card and scorer; and whether later outcomes speak for it."""
+    """A recalibrated version: its bytes and what they hold, its line in the manifest, its card; whether it pays.
+
+    It does where later outcomes speak for it.
+    """
 
     artefact: bytes
+    content: Mapping[str, Any]
     entry: Entry
     card: str
-    scorer: TreeScorer
     pays: bool
 
 
@@ -128,8 +131,8 @@ def recalibrate(
     }
     made = entry_of(entry.name, version, artefact, training_data=told, metrics=metrics)
     made = replace(made, reference=entry.reference)  # drift is from what the trees were judged on, not from what moved
-    card, now = recalibrated_card_of(made, len(artefact)), scorer_of(content, sha256=made.sha256)
-    return Recalibrated(artefact, made, card, now, log_loss(later.label, after) < log_loss(later.label, before))
+    card = recalibrated_card_of(made, len(artefact))
+    return Recalibrated(artefact, content, made, card, log_loss(later.label, after) < log_loss(later.label, before))
 
 
 def recalibrated_panel(bases: Sequence[Base], replayed: Replayed, *, since: int | None = None) -> Panel:
@@ -147,12 +150,13 @@ def recalibrated_panel(bases: Sequence[Base], replayed: Replayed, *, since: int 
     ValueError
         If there are too few outcomes to say anything.
     """
-    scorers = {base.entry.name: scorer_of(base.content, sha256=base.entry.sha256) for base in bases}
-    made = (
-        (base, recalibrate(base, scorers, replayed, f"{base.entry.version}-recalibrated", since=since))
-        for base in bases
-    )
-    return Panel(*(one.scorer if one.pays else scorers[base.entry.name] for base, one in made))
+    bare = {base.entry.name: scorer_of(base.content, sha256=base.entry.sha256) for base in bases}
+    found = []
+    for base in bases:
+        made = recalibrate(base, bare, replayed, f"{base.entry.version}-recalibrated", since=since)
+        of_made = scorer_of(made.content, sha256=made.entry.sha256)
+        found.append(of_made if made.pays else bare[base.entry.name])
+    return Panel(*found)
 
 
 def _outcomes(scorer: TreeScorer, heard: Mapping[str, TreeScorer], examples: Examples) -> _Outcomes:
