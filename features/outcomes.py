@@ -1,12 +1,15 @@
 """What came of asking a donor: one definition, by which models are trained and by which they are judged.
 
-An alert is a donor who was told of a request: a NOTIFIED. What came of it is what the donor answered to this request
-and what was recorded of them for it, whichever wave asked; so the order in which events come doesn't matter.
+An alert is a donor who was told of a request: a NOTIFIED, each of another wave. What a donor answers to a request and
+what is recorded of them for it is kept for the request, whichever wave it names: since when each fact holds, so that
+the order in which events come doesn't matter. Of several alerts it came of the one that last asked before the answer
+(``of_turn``); the others were left without one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -28,6 +31,8 @@ HOURS = (0.5, 2.0, 24.0)
 
 ANSWERED, SAID_YES, EXPIRED, CAME, FAILED, GAVE = "answered", "said_yes", "expired", "came", "failed", "gave"
 FACTS = (ANSWERED, SAID_YES, EXPIRED, CAME, FAILED, GAVE)
+OF_PROMISE = (CAME, FAILED, GAVE)
+"""What becomes of a yes."""
 
 OF_RESPONSE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -67,6 +72,48 @@ def folded(fact: str, known: int, at: int) -> int:
     return max(known, at) if fact == EXPIRED else min(known, at)
 
 
+class Turn(NamedTuple):
+    """When a donor was told of a request, and by which wave."""
+
+    at: int
+    wave: int
+
+
+def of_turn(turn: Turn, turns: Sequence[Turn], since: Mapping[str, int]) -> tuple[dict[str, int], int]:
+    """Return what came of one of the times that a donor was asked for a request, and when they were asked again.
+
+    An answer is to who asked last before it; to the first, where it lies before all. What became of a promise is of
+    whom it was given to. Of a fact that was said several times one instant alone is known (``folded``), so a second yes
+    or no to the same request is lost: the system asks anew only who let the alert expire, or after a week.
+
+    Parameters
+    ----------
+    turn : Turn
+        One of ``turns``.
+    turns : sequence of Turn
+        All of the donor and the request, ascending.
+    since : mapping of str to int
+        Since when each fact of the donor and the request holds; others aren't in it.
+
+    Returns
+    -------
+    tuple of (dict of str to int, int)
+        Since when each fact holds that came of this one; and the next one's instant, ``NEVER`` where there is none.
+    """
+    asked = [one.at for one in turns]
+    promised_at = since.get(SAID_YES)
+
+    def answers(fact: str, at: int) -> Turn:
+        if promised_at is not None and fact in OF_PROMISE and at >= promised_at:
+            at = promised_at
+        return turns[max(bisect_right(asked, at) - 1, 0)]
+
+    found = {fact: at for fact, at in since.items() if answers(fact, at) == turn}
+    if SAID_YES in found:
+        found.setdefault(ANSWERED, found[SAID_YES])  # who had said no to an earlier wave
+    return found, next((one.at for one in turns if one > turn), NEVER)
+
+
 class Labels(NamedTuple):
     """What came of n alerts; all of shape (n,).
 
@@ -77,8 +124,8 @@ class Labels(NamedTuple):
     answered_us : ndarray of int64
         How long until the first answer; ``NEVER`` where there was none.
     watched_us : ndarray of int64
-        How long it was waited for an answer: until it came, or the alert expired, or the request was closed, or the
-        events end.
+        How long it was waited for an answer: until it came, or the alert expired, or the donor was asked again, or the
+        request was closed, or the events end.
     life_us : ndarray of int64
         How long it could have been waited at most: until the request's ``required_by``.
     kept : ndarray of int8
@@ -99,7 +146,9 @@ class Labels(NamedTuple):
     stopped: Flags
 
 
-def labels_of(at: Ints, required_by: Ints, closed: Ints, since: Mapping[str, Ints], ends_at: int) -> Labels:
+def labels_of(
+    at: Ints, required_by: Ints, closed: Ints, asked_again: Ints, since: Mapping[str, Ints], ends_at: int
+) -> Labels:
     """Label alerts.
 
     Parameters
@@ -108,13 +157,15 @@ def labels_of(at: Ints, required_by: Ints, closed: Ints, since: Mapping[str, Int
         When the donors were asked, and until when it was of use; microseconds.
     closed : ndarray of int64, shape (n,)
         When the request was closed after that; ``NEVER`` where it wasn't.
+    asked_again : ndarray of int64, shape (n,)
+        When the donor was told of the request's next wave; ``NEVER`` where they weren't.
     since : mapping of str to ndarray of int64, shape (n,)
-        For each of ``FACTS`` since when it holds; ``NEVER`` where it doesn't.
+        For each of ``FACTS`` since when it holds of the alert, as ``of_turn`` has it; ``NEVER`` where it doesn't.
     ends_at : int
         Where the events end.
     """
-    answered, expired = since[ANSWERED], since[EXPIRED]
-    given_up = np.where(expired == NEVER, closed, np.where(closed == NEVER, expired, np.minimum(expired, closed)))
+    answered = since[ANSWERED]
+    given_up = _first(since[EXPIRED], closed, asked_again)
     ended = np.where(answered != NEVER, answered, np.where(given_up != NEVER, given_up, ends_at))
     accepted = since[SAID_YES] != NEVER
     kept = np.where(since[CAME] != NEVER, KEPT, np.where(since[FAILED] != NEVER, BROKEN, NOT_KNOWN))
@@ -127,6 +178,13 @@ def labels_of(at: Ints, required_by: Ints, closed: Ints, since: Mapping[str, Int
         gave=since[GAVE] != NEVER,
         stopped=accepted & (kept == NOT_KNOWN) & (closed != NEVER),
     )
+
+
+def _first(*instants: Ints) -> Ints:
+    """Return the earliest of several instants of each of n alerts, shape (n,); ``NEVER`` where there is none."""
+    latest = np.iinfo(np.int64).max
+    found = np.min([np.where(one == NEVER, latest, one) for one in instants], axis=0)
+    return np.where(found == latest, NEVER, found)
 
 
 def answered_within(hours: float, answered_us: Ints, watched_us: Ints, life_us: Ints) -> tuple[Flags, Flags]:

@@ -32,7 +32,10 @@ MATCH_FEATURES = (
     "reliability_score",
     "urgency_level",
     "units_required",
+    "alerts_seen",
 )
+"""The contract's seven, then how often the donor was asked lately: who lives near where requests are is asked most
+often, looks keen, and says no to a request far away."""
 
 AVAILABILITY_FEATURES = (
     "time_since_last_donation",
@@ -88,10 +91,10 @@ Floats = NDArray[np.float64]
 
 
 def match_rows(
+    behaviour: Behaviour,
     tier: ArrayLike,
     distance_km: ArrayLike,
     availability: ArrayLike,
-    since_donation_days: ArrayLike,
     reliability: ArrayLike,
     *,
     urgency: ArrayLike,
@@ -101,14 +104,14 @@ def match_rows(
 
     Parameters
     ----------
+    behaviour : Behaviour
+        Of n donors, as of the instant of asking.
     tier : array of int, shape (n,)
         Compatibility tier, 1 to 3.
     distance_km : array of float, shape (n,)
         As the record has it: to 2 decimals.
     availability, reliability : array of float, shape (n,)
         Probabilities, 0 to 1, as the record has them: to 6 decimals.
-    since_donation_days : array of float, shape (n,)
-        NaN where there was no donation.
     urgency : int or array of int
         ``URGENCY_LEVEL``, 1 (low) to 4 (critical).
     units : int or array of int
@@ -116,12 +119,20 @@ def match_rows(
 
     Returns
     -------
-    ndarray of float64, shape (n, 7)
+    ndarray of float64, shape (n, 8)
         Compatibility is 4 − tier: 3 identical, 2 compatible, 1 on sign-off.
     """
     compatibility = 4 - np.asarray(tier, np.float64)
     return _rows(
-        len(compatibility), compatibility, distance_km, availability, since_donation_days, reliability, urgency, units
+        len(compatibility),
+        compatibility,
+        distance_km,
+        availability,
+        behaviour.since_donation_days,
+        reliability,
+        urgency,
+        units,
+        behaviour.alerts,
     )
 
 

@@ -129,7 +129,7 @@ class Seen(NamedTuple):
     ----------
     availability_rows : ndarray, shape (n, 10)
     reliability_rows : ndarray, shape (n, 7)
-    match_rows : ndarray, shape (n, 7)
+    match_rows : ndarray, shape (n, 8)
         With the two scores among them, as they were learned.
     availability, reliability : ndarray, shape (n,)
         To 6 decimals; recalibrated for the request's district.
@@ -268,10 +268,10 @@ class Matcher:
         availability = runs.scores([panel.availability for panel in answering], candidates.request, of_availability)
         reliability = runs.scores([panel.reliability for panel in answering], candidates.request, of_reliability)
         rows = match_rows(
+            behaviour,
             _tiers(asked, candidates, slice(None), self._index),
             candidates.distance_km,
             availability.learned,
-            behaviour.since_donation_days,
             reliability.learned,
             urgency=of_request([URGENCY_LEVEL[one.request["urgency"]] for one in asked]),
             units=of_request([one.request["units_required"] for one in asked]),

@@ -14,6 +14,7 @@ from smartblood.cli.world_flags import world_flags
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
+    from features.scoring import Panel
     from smartblood.training.elsewhere import Calibrated, Evaluation
     from smartblood.training.judging import Interval
     from smartblood.training.promise import Kept
@@ -93,6 +94,14 @@ def uci(file: Path, folds: int, repeats: int, seed: int, out: Path | None) -> No
     show_envvar=True,
     help="Judge this version in place of the default; of several models each by itself.",
 )
+@click.option(
+    "--recalibrate",
+    type=click.Choice(["history", "lists"]),
+    envvar="SMARTBLOOD_EVALUATE_WORLD_RECALIBRATE",
+    show_envvar=True,
+    help="First recalibrate all models, as `models recalibrate` would, by outcomes earlier than those that judge: of "
+    "the world's own alerts, or of lists that the system sends there as it is.",
+)
 @world_flags
 @with_settings("models_dir", "models_map_sha256")
 def world(
@@ -100,6 +109,7 @@ def world(
     seed: int,
     out: Path | None,
     use: tuple[str, ...],
+    recalibrate: str | None,
     settings: Settings,
     **parameters: Any,  # noqa: ANN401 - the world's
 ) -> None:
@@ -111,23 +121,47 @@ def world(
     is told of lists drawn at random and of lists that the system itself sends, by what came of them and, as truly ÷
     expected, by the simulator's own probabilities.
     """
-    from producers.simulator import World  # noqa: PLC0415 - quick help
-    from smartblood.registry.loading import load_panel  # noqa: PLC0415
+    from features.vectors import FEATURES  # noqa: PLC0415 - quick help
+    from producers.simulator import World  # noqa: PLC0415
+    from smartblood.registry.loading import load_content, load_panel  # noqa: PLC0415
+    from smartblood.training.elsewhere import Following  # noqa: PLC0415
     from smartblood.training.elsewhere import evaluate as judge  # noqa: PLC0415
+    from smartblood.training.recalibrating import Base  # noqa: PLC0415
 
-    panel = load_panel(settings.models_dir, _versions(use), pinned=settings.models_map_sha256)
-    found = judge(panel, World(**parameters), seed, ENDS_AT, on_step=lambda step: click.echo(f"{step} ...", err=True))
+    named, folder, pinned = _versions(use), settings.models_dir, settings.models_map_sha256
+    panel = load_panel(folder, named, pinned=pinned)
+    following = None
+    if recalibrate is not None:
+        bases = [Base(*load_content(folder, name, named.get(name), pinned=pinned)) for name in FEATURES]
+        following = Following(recalibrate, bases)
+
+    def say(step: str) -> None:
+        click.echo(f"{step} ...", err=True)
+
+    found = judge(panel, World(**parameters), seed, ENDS_AT, following=following, on_step=say)
     click.echo(_comparison(found))
-    versions = ", ".join(f"{one.name} {one.version}" for one in panel)
+    if following is not None:
+        click.echo(_shifts(found.panel))
+    versions = ", ".join(f"{one.name} {one.version}" for one in found.panel)
     click.echo(f"{versions}; seed {seed}; 95 % intervals, by a bootstrap over requests")
     if out is not None:
         out.write_text(json.dumps(_flat_world(found, seed), indent=2) + "\n", "utf-8")
 
 
+def _shifts(panel: Panel) -> str:
+    """Say what a recalibration did."""
+    told = []
+    for one in panel:
+        shifts = one.districts.values()
+        by = f"{min(shifts):+.2f} to {max(shifts):+.2f} in {len(shifts)} districts" if shifts else "stays as it is"
+        told.append(f"{one.name} {by}")
+    return f"recalibrated: {', '.join(told)}"
+
+
 def _versions(use: tuple[str, ...]) -> dict[str, str]:
     found = dict(one.partition("=")[::2] for one in use)
     if any(name not in NAMES or not version for name, version in found.items()):
-        message = f"write it as donor_seeker_match=2.2.0, of {', '.join(NAMES)}"
+        message = f"write it as donor_seeker_match=2.3.0, of {', '.join(NAMES)}"
         raise click.BadParameter(message, param_hint="--use")
     return found
 

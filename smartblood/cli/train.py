@@ -73,7 +73,7 @@ ENDS_AT = 1_767_205_800_000_000
     help="Folder of artefacts and model_map.json.",
 )
 @click.option(
-    "--version", default="2.2.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
+    "--version", default="2.3.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
 )
 @click.option(
     "--default",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.behaved import Behaviour
-from features.outcomes import FACTS, HOURS, NEVER
+from features.outcomes import FACTS, HOURS, NEVER, Turn, of_turn
 from features.vectors import AVAILABILITY, FEATURES, MATCH, MATCH_FEATURES, RELIABILITY, RESPONSE_TIME
 from smartblood.storage.performance import Asked, Recorded, Released
 
@@ -54,9 +54,12 @@ class Alerts:
         The instants that features are of, when the donor was notified, and until when the request stood.
     closed : ndarray of int64, shape (n,)
         When the request was closed after the donor was notified, ``NEVER`` where it wasn't.
+    asked_again : ndarray of int64, shape (n,)
+        When the donor was notified of the request's next wave, ``NEVER`` where they weren't.
     since : mapping of str to ndarray of int64, shape (n,)
-        For each of ``features.outcomes.FACTS`` since when it holds, ``NEVER`` where it doesn't.
-    match_rows : ndarray of float64, shape (n, 7)
+        For each of ``features.outcomes.FACTS`` since when it holds of the alert, ``NEVER`` where it doesn't.
+    match_rows : ndarray of float64, shape (n, 8)
+        NaN for what wasn't shown yet when it was recorded.
     behaviour : Behaviour
         NaN where it wasn't told.
     opinions : list of Opinion
@@ -72,6 +75,7 @@ class Alerts:
     at: Ints
     required_by: Ints
     closed: Ints
+    asked_again: Ints
     since: Mapping[str, Ints]
     match_rows: Floats
     behaviour: Behaviour
@@ -92,10 +96,7 @@ def alerts_of(recorded: Recorded) -> Alerts:
     kept = [one for one in asked if one.features]
     of = [waves[one.wave] for one in kept]
     behaviour = [_behaviour(one.behaviour) for one in kept]
-    since = {
-        fact: _ints(NEVER if (at := one.since[place]) is None else at for one in kept)
-        for place, fact in enumerate(FACTS)
-    }
+    came = [_came_of(one, recorded.turns) for one in kept]
     columns = np.array(behaviour, np.float64).reshape(len(kept), len(Behaviour._fields))
     return Alerts(
         as_of=recorded.as_of,
@@ -104,7 +105,8 @@ def alerts_of(recorded: Recorded) -> Alerts:
         at=_ints(one.notified_at for one in kept),
         required_by=_ints(wave.required_by for wave in of),
         closed=_ints(_closed_after(one.notified_at, wave.closed_at) for one, wave in zip(kept, of, strict=True)),
-        since=since,
+        asked_again=_ints(again for _, again in came),
+        since={fact: _ints(facts.get(fact, NEVER) for facts, _ in came) for fact in FACTS},
         match_rows=_rows(
             [[_number(one.features.get(name)) for name in MATCH_FEATURES] for one in kept], MATCH_FEATURES
         ),
@@ -113,6 +115,14 @@ def alerts_of(recorded: Recorded) -> Alerts:
         n_erased=len(asked) - len(kept),
         is_cut=recorded.is_cut,
     )
+
+
+def _came_of(one: Asked, turns: Mapping[tuple[int, int], Sequence[Turn]]) -> tuple[dict[str, int], int]:
+    """Return since when facts hold of an alert, and when the donor was asked again."""
+    request_id, wave, donor_id = one.key
+    since = {fact: at for fact, at in zip(FACTS, one.since, strict=True) if at is not None}
+    this = Turn(one.notified_at, wave)
+    return of_turn(this, sorted({this, *turns.get((request_id, donor_id), ())}), since)
 
 
 def role_of(releases: Sequence[Released], version: str, sha256: str, at: int) -> str:

@@ -146,7 +146,8 @@ def judge(
     with_intervals : bool
         Whether every figure is to have its interval, or observed ÷ expected alone, which is quick.
     """
-    labels = labels_of(alerts.at, alerts.required_by, alerts.closed, alerts.since, alerts.as_of)
+    closed, again = alerts.closed, alerts.asked_again
+    labels = labels_of(alerts.at, alerts.required_by, closed, again, alerts.since, alerts.as_of)
     is_settled = alerts.required_by + SETTLED_US <= alerts.as_of
     performances: list[Performance] = []
     drifts: list[Drift] = []

@@ -32,7 +32,19 @@ def tables_of(judgement: Judgement) -> Iterable[RenderableType]:
         yield _drifts(judgement.drifts)
     lines = [_alarm(one, one.outcome) for one in judgement.performances if one.alarm]
     lines += [_alarm(one, one.feature) for one in judgement.drifts if one.alarm]
-    yield Text("\n".join(["Needs a look:", *lines]) if lines else "Nothing needs a look.")
+    yield Text("\n".join(["Needs a look:", *lines]) if lines else _quiet(judgement))
+
+
+def _quiet(judgement: Judgement) -> str:
+    """Say that nothing alarms; where nothing could, say that."""
+    if not judgement.n_alerts:
+        return (
+            "Nothing has been judged yet: in these days nobody was notified (donor-responded, NOTIFIED) of a list that "
+            "says which models made it."
+        )
+    if not judgement.n_settled:
+        return "Nothing has been judged yet: no request is settled, which it is 6 hours after its required_by."
+    return "Nothing needs a look."
 
 
 def _alarm(one: Performance | Drift, what: str) -> str:

@@ -28,6 +28,7 @@ _UNITS = {
         "reliability_score": "probability to keep a promise, 0-1, as donor_reliability has it",
         "urgency_level": "1 low to 4 critical",
         "units_required": "units, 1-100",
+        "alerts_seen": "alerts, each by what is left of it",
     },
     AVAILABILITY: {
         "time_since_last_donation": "days; NaN where the donor never gave",

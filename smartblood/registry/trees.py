@@ -23,6 +23,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 N_LEAVES_MAX = 64
+EIGHTH = 8
+"""Of this many thresholds one is looked at first."""
+
 _CATEGORICAL, _DEFAULT_LEFT, _MISSING = 1, 2, 12
 _MISSING_ZERO, _MISSING_NAN = 4, 8
 
@@ -106,8 +109,14 @@ def _raw_scores(  # noqa: PLR0913, PLR0917 - numba takes no dataclass
             if np.isnan(x):
                 place += last - first + 1
             else:
-                # Counting all thresholds below is quicker than halving: no branch is guessed wrong.
-                for k in range(first, last):
+                # Counting thresholds below is quicker than halving: no branch is guessed wrong. Every eighth, then
+                # those between two of them.
+                n_eighths = 0
+                for k in range(first + EIGHTH - 1, last, EIGHTH):
+                    n_eighths += thresholds[k] < x
+                begin = first + EIGHTH * n_eighths
+                place += EIGHTH * n_eighths
+                for k in range(begin, min(begin + EIGHTH - 1, last)):
                     place += thresholds[k] < x
             bin_leaves = reachable[place]
             if j == 0:

@@ -6,13 +6,14 @@ Reading is bounded: a window of stream time, by an index on the waves, and so ma
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, BigInteger, Connection, Table, Text, bindparam, cast, delete, extract, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from features.outcomes import FACTS
+from features.outcomes import FACTS, Turn
 from smartblood.storage.engine import engine_of, translated
 from smartblood.storage.steps import require_up_to_date
 from smartblood.storage.tables import (
@@ -84,6 +85,8 @@ class Recorded(NamedTuple):
         By the id of the event that they answer.
     asked : list of Asked
         Latest wave first.
+    turns : mapping of (int, int) to list of Turn
+        By request and donor, of those who were notified of several of its waves; ascending.
     releases : mapping of str to list of Released
         Of each model, in their order.
     is_cut : bool
@@ -93,6 +96,7 @@ class Recorded(NamedTuple):
     as_of: int
     waves: Mapping[str, WaveOf]
     asked: Sequence[Asked]
+    turns: Mapping[tuple[int, int], Sequence[Turn]]
     releases: Mapping[str, Sequence[Released]]
     is_cut: bool
 
@@ -144,7 +148,8 @@ class Judgements:
             after = as_of - window_days * DAY_US
             asked = _asked(connection, after, as_of, alerts_max + 1)
             waves = _waves(connection, sorted({one.wave for one in asked}))
-            return Recorded(as_of, waves, asked[:alerts_max], _releases(connection), len(asked) > alerts_max)
+            turns = _turns(connection, sorted({one.key[0] for one in asked}))
+            return Recorded(as_of, waves, asked[:alerts_max], turns, _releases(connection), len(asked) > alerts_max)
 
     def write(self, as_of: int, performances: Sequence[Mapping[str, Any]], drifts: Sequence[Mapping[str, Any]]) -> bool:
         """Put the judgement of a day in place of the one before; return whether it is the latest.
@@ -262,6 +267,24 @@ def _asked(connection: Connection, after: int, until: int, n_max: int) -> list[A
     )
     rows = connection.execution_options(yield_per=FETCHED_AT_ONCE).execute(asked)
     return [_asked_of(row) for row in rows]
+
+
+def _turns(connection: Connection, request_ids: Sequence[int]) -> dict[tuple[int, int], list[Turn]]:
+    """Return who was notified of several waves; whether a judgement speaks of them or not."""
+    offer, wave = MATCH_PREDICTIONS.c, MATCH_WAVES.c
+    ids = func.any(cast(bindparam("ids", type_=Text()), ARRAY(BigInteger)))
+    again = select(wave.request_id).where(wave.request_id == ids, wave.wave > 1)
+    asked = (
+        select(offer.request_id, offer.donor_id, offer.wave, _us(func.min(offer.notified_at)))
+        .where(offer.request_id.in_(again), offer.notified_at.is_not(None))
+        .group_by(offer.request_id, offer.donor_id, offer.wave)
+    )
+    found: defaultdict[tuple[int, int], list[Turn]] = defaultdict(list)
+    for request_id, donor_id, number, at in connection.execute(
+        asked, {"ids": f"{{{','.join(map(str, request_ids))}}}"}
+    ):
+        found[request_id, donor_id].append(Turn(at, number))
+    return {pair: sorted(turns) for pair, turns in found.items() if len(turns) > 1}
 
 
 def _asked_of(row: Sequence[Any]) -> Asked:

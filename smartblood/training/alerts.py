@@ -7,6 +7,7 @@ files) shows nowhere here; the truth that the simulator hides stays hidden: only
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from features.decay import HalfLives
 from features.geo import cell_centre, distance_km
 from features.index.columns import Columns
 from features.index.facts import FactReader
-from features.outcomes import FACTS, NEVER, OF_DONATION, OF_RESPONSE, SAID_YES, folded, labels_of
+from features.outcomes import FACTS, NEVER, OF_DONATION, OF_RESPONSE, Turn, folded, labels_of, of_turn
 from features.rule_set import INDIA_2020
 from features.vectors import URGENCY_LEVEL
 from schemas.codec import FRAME, Codec
@@ -49,10 +50,10 @@ class Place(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """When a donor was asked, and their state without it."""
+    """When a donor was asked, and their state without it; None where something had come of it already."""
 
     at: int
-    state: bytes
+    state: bytes | None
 
 
 class _Alert(NamedTuple):
@@ -65,17 +66,18 @@ class _Alert(NamedTuple):
     cell: int
     request: Event
     outcome: dict[str, int]
+    asked_again: int
 
 
 Outcome = dict[str, int]
-"""Of an alert, since when each fact of ``features.outcomes`` holds."""
+"""Since when each fact of ``features.outcomes`` holds."""
 
 
 class Alerts:
     """Gathers alerts from events in the order in which the stream saw them.
 
     An alert is the first NOTIFIED of a donor, request and wave; what was known is the donor's state as of then, without
-    the alert itself.
+    the alert itself. Which of several alerts something came of, ``features.outcomes.of_turn`` says.
 
     Parameters
     ----------
@@ -97,9 +99,9 @@ class Alerts:
         self._states = _States(self._half_lives, late_days)
         self._statements: defaultdict[int, list[Event]] = defaultdict(list)
         self._closed_at: defaultdict[int, list[int]] = defaultdict(list)
-        self._asked: dict[Place, _Asked | None] = {}
-        self._outcomes: defaultdict[Place, Outcome] = defaultdict(dict)
-        self._donated: defaultdict[tuple[int, int], list[Event]] = defaultdict(list)
+        self._asked: dict[Place, _Asked] = {}
+        self._turns: defaultdict[tuple[int, int], list[Turn]] = defaultdict(list)
+        self._outcomes: defaultdict[tuple[int, int], Outcome] = defaultdict(dict)
         self._erased_at: dict[int, int] = {}
         self.left_out: Counter[str] = Counter()
         self.ends_at = 0
@@ -121,7 +123,7 @@ class Alerts:
             if record.topic == RESPONSES:
                 self._respond(event)
             elif record.topic == DONATIONS and event["request_id"]:
-                self._donated[event["request_id"], event["donor_id"]].append(event)
+                self._note(OF_DONATION.get(event["outcome"], ()), event)
             self._states.take(event["donor_id"], item)
 
     def examples(self, ends_at: int | None = None) -> Examples:
@@ -134,7 +136,6 @@ class Alerts:
         """
         self.ends_at = self.ends_at if ends_at is None else ends_at
         self.left_out.clear()
-        self._attribute()
         found = (self._alert(place) for place in sorted(self._asked, key=self._order))
         alerts = [one for one in found if one is not None]
         reader = FactReader(INDIA_2020)
@@ -145,33 +146,33 @@ class Alerts:
         return examples.take(compatible)
 
     def _order(self, place: Place) -> tuple[int, Place]:
-        asked = self._asked[place]
-        return (asked.at if asked else 0, place)
+        return self._asked[place].at, place
 
     def _respond(self, event: Event) -> None:
         place = Place(event["request_id"], event["donor_id"], event["wave"])
         if event["response"] != "NOTIFIED":
-            _note(self._outcomes[place], OF_RESPONSE.get(event["response"], ()), event)
+            self._note(OF_RESPONSE.get(event["response"], ()), event)
         elif place not in self._asked:
-            state = self._states.of(place.donor_id)
-            too_late = place in self._outcomes or place[:2] in self._donated
-            self._asked[place] = None if too_late else _Asked(event["occurred_at"], state or b"")
+            state, at = self._states.of(place.donor_id), event["occurred_at"]
+            insort(self._turns[place[:2]], Turn(at, place.wave))
+            came, _ = self._came_of(place, at)
+            too_late = came or any(one >= at for one in self._outcomes.get(place[:2], {}).values())
+            self._asked[place] = _Asked(at, None if too_late else state or b"")
 
-    def _attribute(self) -> None:
-        """Say of which wave each donation came: of the last that was accepted, else of the last."""
-        waves: defaultdict[tuple[int, int], list[Place]] = defaultdict(list)
-        for place in sorted(self._asked):
-            waves[place.request_id, place.donor_id].append(place)
-        for pair, donations in self._donated.items():
-            accepted = [place for place in waves[pair] if SAID_YES in self._outcomes[place]]
-            for one in donations if waves[pair] else ():
-                _note(self._outcomes[(accepted or waves[pair])[-1]], OF_DONATION.get(one["outcome"], ()), one)
+    def _note(self, facts: Iterable[str], event: Event) -> None:
+        outcome = self._outcomes[event["request_id"], event["donor_id"]]
+        for fact in facts:
+            outcome[fact] = folded(fact, outcome.get(fact, NEVER), event["occurred_at"])
+
+    def _came_of(self, place: Place, at: int) -> tuple[Outcome, int]:
+        """Return what came of an alert, and when the donor was asked again."""
+        return of_turn(Turn(at, place.wave), self._turns[place[:2]], self._outcomes.get(place[:2], {}))
 
     def _alert(self, place: Place) -> _Alert | None:
         """Return an alert; None where it can't be learned from, and count why."""
         asked = self._asked[place]
-        state = self._states.decoded(asked.state) if asked and asked.state else None
-        if asked is None:
+        state = self._states.decoded(asked.state) if asked.state else None
+        if asked.state is None:
             self.left_out[TOO_LATE] += 1
         elif not self._statements[place.request_id]:
             self.left_out[NO_REQUEST] += 1
@@ -180,8 +181,9 @@ class Alerts:
         elif state is None or state["registered_at"] is None:
             self.left_out[NO_PROFILE] += 1
         else:
-            request, outcome = self._statement(place.request_id, asked.at), self._outcomes[place]
-            return _Alert(place, asked.at, asked.state, state["district"], state["h3_cell"], request, outcome)
+            request = self._statement(place.request_id, asked.at)
+            of_donor = (asked.state, state["district"], state["h3_cell"])
+            return _Alert(place, asked.at, *of_donor, request, *self._came_of(place, asked.at))
         return None
 
     def _statement(self, request_id: int, at: int) -> Event:
@@ -198,6 +200,7 @@ class Alerts:
         at = np.array([one.at for one in alerts], np.int64)
         required_by = np.array([request["required_by"] for request in requests], np.int64)
         closed = np.array([self._closing(one) for one in alerts], np.int64)
+        again = np.array([one.asked_again for one in alerts], np.int64)
         since = {fact: np.array([one.outcome.get(fact, NEVER) for one in alerts], np.int64) for fact in FACTS}
         groups = columns.group.tolist()
         return Examples(
@@ -213,7 +216,7 @@ class Alerts:
             distance_km=np.array([_km(one) for one in alerts], np.float64),
             urgency=np.array([URGENCY_LEVEL[request["urgency"]] for request in requests], np.int64),
             units=np.array([request["units_required"] for request in requests], np.int64),
-            **labels_of(at, required_by, closed, since, self.ends_at)._asdict(),
+            **labels_of(at, required_by, closed, again, since, self.ends_at)._asdict(),
         )
 
 
@@ -241,11 +244,6 @@ class _States:
 
     def decoded(self, state: bytes) -> Event:
         return self._codec.decode("donor-states", state)
-
-
-def _note(outcome: Outcome, facts: Iterable[str], event: Event) -> None:
-    for fact in facts:
-        outcome[fact] = folded(fact, outcome.get(fact, NEVER), event["occurred_at"])
 
 
 def _codes(districts: Iterable[str]) -> NDArray[np.int8]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from features.outcomes import SETTLED_US
 from features.scoring import Panel
 from producers.simulator import History, World
 from schemas.records import Event
@@ -30,7 +31,8 @@ from smartblood.training.judging import (
 )
 from smartblood.training.policies import Truth, policies, truth_of
 from smartblood.training.promise import Kept, kept
-from smartblood.training.replaying import of_world
+from smartblood.training.recalibrating import Base, recalibrated_panel
+from smartblood.training.replaying import Replayed, of_world
 from smartblood.training.sent import N_REQUESTS, lists_sent, sent_of
 from smartblood.training.verdicts import of_availability, of_reliability, of_response_time
 from smartblood.training.views import availability_view, match_view, told
@@ -43,6 +45,25 @@ GAVE_MIN = 20
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+HISTORY, LISTS = "history", "lists"
+
+
+class Following(NamedTuple):
+    """By which outcomes of the world the models are recalibrated before they are judged on later ones.
+
+    Parameters
+    ----------
+    by : str
+        ``HISTORY``: of whom its own policies asked; ``LISTS``: of lists that the system sends with the models as they
+        are, the very first, while those that are judged come after them.
+    bases : sequence of Base
+        In the order of ``Panel``.
+    """
+
+    by: str
+    bases: Sequence[Base]
 
 
 class Calibrated(NamedTuple):
@@ -86,6 +107,8 @@ class Evaluation(NamedTuple):
         Of availability, reliability and response_time: what ``verdicts`` says of each.
     promise : Kept, optional
         What lists claim that the model sized, and what is true of them; None where none was.
+    panel : Panel
+        Who was judged.
     """
 
     n: int
@@ -97,21 +120,34 @@ class Evaluation(NamedTuple):
     calibration: dict[str, Calibrated]
     others: dict[str, dict[str, Any]]
     promise: Kept | None
+    panel: Panel
 
 
 def evaluate(
-    panel: Panel, world: World, seed: int, end: int, *, on_step: Callable[[str], None] = lambda _: None
+    panel: Panel,
+    world: World,
+    seed: int,
+    end: int,
+    *,
+    following: Following | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
-    """Judge the models of donors in a world.
+    """Judge the models of donors in a world; where ``following`` says so, recalibrated on earlier outcomes of it.
 
     Raises
     ------
     Fatal
         If the world is too small to say anything.
     """
-    alerts, _, history = of_world(world, seed, end, on_step)
+    replayed = of_world(world, seed, end, on_step)
+    alerts, history = replayed.examples, replayed.history
     assert history is not None  # noqa: S101 - a simulated world has one
-    alerts = alerts.take(alerts.at >= history.start + int((history.end - history.start) * LEARNED_SHARE))
+    judged_from = history.start + int((history.end - history.start) * LEARNED_SHARE)
+    if following is not None:
+        on_step(f"recalibrating by outcomes of {following.by}")
+        panel = _recalibrated(following, panel, replayed, judged_from, seed)
+    n_before = N_REQUESTS if following is not None and following.by == LISTS else 0
+    alerts = alerts.take(alerts.at >= judged_from)
     if not alerts.gave.size:
         message = "nobody is asked in this world: give more --donors or --days"
         raise Fatal(message)
@@ -131,13 +167,30 @@ def evaluate(
         "response_time": of_response_time(panel.response_time, alerts, seed),
     }
     on_step(f"asking for {N_REQUESTS:,} requests with as many donors as fill them")
-    lists = lists_sent(panel, history, seed, N_REQUESTS)
+    lists = lists_sent(panel, history, seed, N_REQUESTS, after=n_before)
     scores = policies(told(panel.match, views.rows, alerts.district), views, truth.gives)
     says_yes = told(panel.availability, availability_view(alerts), alerts.district)
     calibration = _calibration(alerts, truth, {"match": scores["model"], "availability": says_yes}, seed)
-    return _judged(alerts, scores, others, seed)._replace(
-        calibration={**calibration, **_of_sent(lists, history, seed)}, promise=kept(lists, history, seed)
+    calibration |= _of_sent(lists, history, seed)
+    return _judged(panel, alerts, scores, others, seed)._replace(
+        calibration=calibration, promise=kept(lists, history, seed)
     )
+
+
+def _recalibrated(following: Following, panel: Panel, replayed: Replayed, judged_from: int, seed: int) -> Panel:
+    """Return the panel after a recalibration on what was known before anything that is judged."""
+    examples, history, since = replayed.examples, replayed.history, None
+    if following.by == HISTORY:
+        examples = examples.take(examples.required_by + SETTLED_US <= judged_from)
+    else:
+        assert history is not None  # noqa: S101 - a simulated world has one
+        examples = sent_of(lists_sent(panel, history, seed, N_REQUESTS), history, seed).examples
+        since = int(examples.at.min())  # the system has known these donors for as long as the world lasts
+    try:
+        return recalibrated_panel(following.bases, replayed._replace(examples=examples), since=since)
+    except ValueError as error:
+        message = f"{error}: give more --donors or --days"
+        raise Fatal(message) from error
 
 
 def _of_sent(lists: Sequence[Event], history: History, seed: int) -> dict[str, Calibrated]:
@@ -171,6 +224,7 @@ def _calibration(alerts: Examples, truth: Truth, scores: dict[str, Floats], seed
 
 
 def _judged(
+    panel: Panel,
     alerts: Examples,
     scores: dict[str, Floats],
     others: dict[str, dict[str, Any]],
@@ -191,6 +245,7 @@ def _judged(
         calibration={},
         others=others,
         promise=None,
+        panel=panel,
     )
 
 

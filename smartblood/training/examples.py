@@ -39,8 +39,8 @@ class Examples:
     answered_us : ndarray of int64, shape (n,)
         How long until the first answer; ``NEVER`` where there was none.
     watched_us : ndarray of int64, shape (n,)
-        How long it was waited for an answer: until it came, or the alert expired, or the request was closed, or the
-        events end.
+        How long it was waited for an answer: until it came, or the alert expired, or the donor was asked again, or the
+        request was closed, or the events end.
     life_us : ndarray of int64, shape (n,)
         How long it could have been waited at most: until the request's ``required_by``.
     kept : ndarray of int8, shape (n,)

@@ -7,7 +7,7 @@ release again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from features.districts import DISTRICTS
 from features.recalibration import shifted, shifts_of
+from features.scoring import Panel
 from features.vectors import AVAILABILITY, MATCH, RELIABILITY
 from smartblood.readable import instant_text
 from smartblood.registry.manifest import Entry
@@ -52,9 +53,13 @@ class Base(NamedTuple):
 
 
 class Recalibrated(NamedTuple):
-    """A recalibrated version: its bytes, line in the manifest and card; and whether later outcomes speak for it."""
+    """A recalibrated version: its bytes and what they hold, its line in the manifest, its card; whether it pays.
+
+    It does where later outcomes speak for it.
+    """
 
     artefact: bytes
+    content: Mapping[str, Any]
     entry: Entry
     card: str
     pays: bool
@@ -127,7 +132,31 @@ def recalibrate(
     made = entry_of(entry.name, version, artefact, training_data=told, metrics=metrics)
     made = replace(made, reference=entry.reference)  # drift is from what the trees were judged on, not from what moved
     card = recalibrated_card_of(made, len(artefact))
-    return Recalibrated(artefact, made, card, log_loss(later.label, after) < log_loss(later.label, before))
+    return Recalibrated(artefact, content, made, card, log_loss(later.label, after) < log_loss(later.label, before))
+
+
+def recalibrated_panel(bases: Sequence[Base], replayed: Replayed, *, since: int | None = None) -> Panel:
+    """Recalibrate all models of donors; of those for which later outcomes don't speak, the base stays.
+
+    Parameters
+    ----------
+    bases : sequence of Base
+        In the order of ``Panel``.
+    replayed, since
+        As ``recalibrate`` takes them.
+
+    Raises
+    ------
+    ValueError
+        If there are too few outcomes to say anything.
+    """
+    bare = {base.entry.name: scorer_of(base.content, sha256=base.entry.sha256) for base in bases}
+    found = []
+    for base in bases:
+        made = recalibrate(base, bare, replayed, f"{base.entry.version}-recalibrated", since=since)
+        of_made = scorer_of(made.content, sha256=made.entry.sha256)
+        found.append(of_made if made.pays else bare[base.entry.name])
+    return Panel(*found)
 
 
 def _outcomes(scorer: TreeScorer, heard: Mapping[str, TreeScorer], examples: Examples) -> _Outcomes:

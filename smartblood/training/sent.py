@@ -49,8 +49,8 @@ class Sent(NamedTuple):
     truth: Truth
 
 
-def lists_sent(panel: Panel, history: History, seed: int, n_requests: int) -> list[Event]:
-    """Return the decoded ``matches`` events that answer requests after the history."""
+def lists_sent(panel: Panel, history: History, seed: int, n_requests: int, *, after: int = 0) -> list[Event]:
+    """Return the decoded ``matches`` events that answer requests after the history, and after so many others."""
     codec = Codec()
     driver = Driver([DonorState(codec), Matching(codec, panel)], codec=codec)
     for line in history.events():
@@ -58,7 +58,7 @@ def lists_sent(panel: Panel, history: History, seed: int, n_requests: int) -> li
     driver.run(batch_size=1_000)
     first_id = 1 + max((int(str(event["request_id"])) for event in history.requests.event), default=0)
     busier = replace(history.world, requests_per_day=n_requests / DAYS)
-    for line in islice(requests(busier, seed, history.end, first_request_id=first_id), n_requests):
+    for line in islice(requests(busier, seed, history.end, first_request_id=first_id), after, after + n_requests):
         driver.send(line.topic, line.key, line.event, timestamp_ms=line.timestamp_ms)
     driver.run(batch_size=BATCH)
     return driver.events("matches")
@@ -82,6 +82,7 @@ def sent_of(lists: Sequence[Event], history: History, seed: int) -> Sent:
     row = _integers(offer["donor_id"] - 1 for _, offer in of)
     at, required_by = (_integers(one[name] for one, _ in of) for name in ("occurred_at", "required_by"))
     since = {fact: _integers(outcome.get(fact, NEVER) for outcome in outcomes) for fact in FACTS}
+    never = np.full(at.size, NEVER)  # nothing is closed, and nobody asked twice
     tier = _integers(offer["compatibility_tier"] for _, offer in of).astype(np.int8)
     examples = Examples(
         behaviour=Behaviour(*np.array([offer["behaviour"] for _, offer in of], np.float64).T),
@@ -96,7 +97,7 @@ def sent_of(lists: Sequence[Event], history: History, seed: int) -> Sent:
         distance_km=np.array([offer["distance_km"] for _, offer in of], np.float64),
         urgency=_integers(URGENCY_LEVEL[one["urgency"]] for one, _ in of),
         units=_integers(one["units_required"] for one, _ in of),
-        **labels_of(at, required_by, np.full(at.size, NEVER), since, int(required_by.max()) + SETTLED_US)._asdict(),
+        **labels_of(at, required_by, never, never, since, int(required_by.max()) + SETTLED_US)._asdict(),
     )
     gives, says_yes = (np.concatenate([oracle(one) for one in told]) for oracle in (donors.gives, donors.says_yes))
     keeps_it, unknown = history.people.hidden.show_up[row], np.full(row.size, np.nan)

@@ -69,10 +69,10 @@ def match_view(examples: Examples, availability: Scorer, reliability: Scorer) ->
     says_yes = np.round(availability.predict(availability_rows(behaviour, examples.at)), SCORE_DECIMALS)
     keeps_it = np.round(reliability.predict(reliability_rows(behaviour)), SCORE_DECIMALS)
     rows = match_rows(
+        behaviour,
         examples.tier,
         examples.distance_km,
         says_yes,
-        behaviour.since_donation_days,
         keeps_it,
         urgency=examples.urgency,
         units=examples.units,

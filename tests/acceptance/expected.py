@@ -42,10 +42,10 @@ def score(request: Mapping[str, Any], at: int, donor: Mapping[str, Any], tier: i
     availability = panel().availability.predict(availability_rows(behaviour, np.array([at])))
     reliability = panel().reliability.predict(reliability_rows(behaviour))
     rows = match_rows(
+        behaviour,
         np.array([tier]),
         np.array([km]),
         np.round(availability, 6),
-        behaviour.since_donation_days,
         np.round(reliability, 6),
         urgency=URGENCY_LEVEL[request["urgency"]],
         units=request["units_required"],

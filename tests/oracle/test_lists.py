@@ -34,7 +34,7 @@ class CoarseScorer:
     districts: ClassVar[dict[str, float]] = {}
 
     def predict(self, rows):
-        tier, km, availability, days, reliability, urgency, units = rows.T
+        tier, km, availability, days, reliability, urgency, units, _ = rows.T
         recent = np.where(np.isnan(days), 0.0, np.minimum(days, 365.0))
         worth = tier * 0.02 + availability * 0.2 + reliability * 0.2 + 0.1 / (1 + km) + recent / 5000 + urgency / 100
         return np.floor(worth * (1.0 + units / 1000) * 50) / 50

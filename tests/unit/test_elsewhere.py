@@ -11,14 +11,21 @@ import numpy as np
 import pytest
 
 from features.districts import DISTRICTS
+from features.outcomes import SETTLED_US
+from features.scoring import Panel
+from features.vectors import FEATURES
 from producers.simulator import World
 from producers.simulator.shifted import SHIFTED
 from smartblood import cli
 from smartblood.registry.loading import load_champion, load_content
+from smartblood.registry.scorer import scorer_of
 from smartblood.registry.writing import artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 from smartblood.training import elsewhere
 from smartblood.training.judging import observed_to_expected
+from smartblood.training.recalibrating import Base
+from smartblood.training.replaying import of_world
+from tests.unit.training.world import DAY_US, END
 
 SMALL = ["--donors", "700", "--days", "330", "--alerts-per-donor-year", "14"]
 
@@ -117,6 +124,43 @@ def test_another_version_than_the_default_is_judged_where_it_is_named(tmp_path, 
     assert cli.exit_code(["evaluate", "world", "--use", "donor_seeker_match"]) == 2
     assert cli.exit_code(["evaluate", "world", "--use", "demand=1.0.0"]) == 2
     assert cli.exit_code(["evaluate", "world", "--use", "donor_seeker_match=7.7.7"]) == 3
+
+
+def test_models_follow_the_lists_that_the_system_sent_before_or_what_the_world_knew_before(monkeypatch):
+    replayed = of_world(World(n_donors=400, history_days=120, alerts_per_donor_year=14.0, keen_share=0.6), 3, END)
+    bases = [Base(*load_content(MODELS_DIR, name, None)) for name in FEATURES]
+    calibration = bases[0].content["calibration"]
+    claims_too_much = {**bases[0].content, "calibration": {**calibration, "c": calibration["c"] + 1.5}}
+    bases[0] = bases[0]._replace(content=claims_too_much)
+    panel = Panel(*(scorer_of(base.content, sha256="") for base in bases))
+    monkeypatch.setattr(elsewhere, "N_REQUESTS", 500)
+    found = elsewhere._recalibrated(elsewhere.Following(elsewhere.LISTS, bases), panel, replayed, END, 3)
+    shifts = list(found.match.districts.values())
+    assert (found.match.version, len(shifts)) == (f"{bases[0].entry.version}-recalibrated", 14)
+    assert -1.5 < np.mean(shifts) < -0.3  # few outcomes a district: not all of it
+    assert [one.name for one in found] == list(FEATURES)
+
+    taken, at = [], END - 60 * DAY_US
+    monkeypatch.setattr(elsewhere, "recalibrated_panel", lambda _, of, since: taken.append((of.examples, since)))
+    elsewhere._recalibrated(elsewhere.Following(elsewhere.HISTORY, bases), panel, replayed, at, 3)
+    ((earlier, since),) = taken
+    known_at = replayed.examples.required_by + SETTLED_US
+    assert 0 < earlier.at.size == np.count_nonzero(known_at <= at) < np.count_nonzero(replayed.examples.at < at)
+    assert since is None
+
+
+def test_what_is_to_be_recalibrated_is_a_flag(monkeypatch):
+    asked = []
+
+    def judge(*_, following, **__):
+        asked.append(following and (following.by, [base.entry.name for base in following.bases]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(elsewhere, "evaluate", judge)
+    for how in ([], ["--recalibrate", "lists"], ["--recalibrate", "history"]):
+        assert cli.exit_code(["evaluate", "world", *how]) == 130
+    assert asked == [None, ("lists", list(FEATURES)), ("history", list(FEATURES))]
+    assert cli.exit_code(["evaluate", "world", "--recalibrate", "tomorrow"]) == 2
 
 
 def test_every_parameter_of_the_world_is_a_flag_that_makes_the_world(monkeypatch):

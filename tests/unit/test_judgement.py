@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from smartblood.performance.alerts import role_of
+from smartblood.performance.judgement import Judgement
+from smartblood.performance.view import tables_of
 from smartblood.storage.performance import Released
 from smartblood.training.judging import calibration_error, calibration_error_by_chance
 
@@ -37,3 +39,16 @@ def test_what_chance_gives_of_a_calibration_error_is_what_right_probabilities_sh
     probability = rng.uniform(0.05, 0.6, 3_000)
     shown = [calibration_error(rng.random(3_000) < probability, probability) for _ in range(200)]
     assert calibration_error_by_chance(probability) == pytest.approx(np.mean(shown), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("n_alerts", "n_settled", "said"),
+    [
+        (0, 0, "Nothing has been judged yet: in these days nobody was notified"),
+        (8, 0, "Nothing has been judged yet: no request is settled"),
+        (8, 3, "Nothing needs a look."),
+    ],
+)
+def test_where_nothing_was_judged_it_is_not_said_that_all_is_well(n_alerts, n_settled, said):
+    *_, last = tables_of(Judgement(0, 28, n_alerts, n_settled, 0, is_cut=False, performances=[], drifts=[]))
+    assert str(last).startswith(said)

@@ -20,7 +20,8 @@ from features.vectors import (
 
 
 def test_rows_have_the_contracts_features_in_its_order():
-    assert MATCH_FEATURES == (
+    assert MATCH_FEATURES[7:] == ("alerts_seen",)
+    assert MATCH_FEATURES[:7] == (
         "blood_group_compatibility",
         "distance_km",
         "donor_availability",
@@ -29,8 +30,9 @@ def test_rows_have_the_contracts_features_in_its_order():
         "urgency_level",
         "units_required",
     )
-    rows = match_rows([1, 3], [2.5, 7.0], [0.3, 0.4], [6.0, np.nan], [0.5, 0.6], urgency=4, units=[2, 3])
-    np.testing.assert_equal(rows, [[3, 2.5, 0.3, 6.0, 0.5, 4, 2], [1, 7.0, 0.4, np.nan, 0.6, 4, 3]])
+    rows = match_rows(DONORS, [1, 3], [2.5, 7.0], [0.3, 0.4], [0.5, 0.6], urgency=4, units=[2, 3])
+    of = [(DONORS.since_donation_days[i], DONORS.alerts[i]) for i in range(2)]
+    assert rows.tolist() == [[3, 2.5, 0.3, of[0][0], 0.5, 4, 2, of[0][1]], [1, 7.0, 0.4, of[1][0], 0.6, 4, 3, of[1][1]]]
     assert AVAILABILITY_FEATURES[:7] == (
         "time_since_last_donation",
         "total_donations",

@@ -22,15 +22,16 @@ from smartblood.registry.trees import UnreadableTreesError, read_trees
 from smartblood.registry.writing import artefact_bytes, content_of, entry_of, write
 
 NAME = "donor_seeker_match"
+N_FEATURES = len(MATCH_FEATURES)
 PLAIN = {"kind": "beta", "a": 1.0, "b": 1.0, "c": 0.0}
 BETA = {"kind": "beta", "a": 1.1, "b": 0.9, "c": -0.1}
 
 
 def rows_of(n, seed):
     rng = np.random.default_rng(seed)
-    rows = rng.random((n, 7)) * [1, 50, 1, 1000, 1, 1, 1]
+    rows = rng.random((n, N_FEATURES)) * [1, 50, 1, 1000, 1, 1, 1, 6]
     rows[:, 0] = rng.integers(1, 4, n)
-    rows[:, 5:] = rng.integers(1, 5, (n, 2))
+    rows[:, 5:7] = rng.integers(1, 5, (n, 2))
     rows[rng.random(n) < 0.2, 3] = np.nan
     return rows
 
@@ -126,14 +127,14 @@ def test_the_manifests_own_digest_can_be_pinned(models_dir):
 def test_trees_give_what_lightgbm_gives_bit_for_bit(n_trees, leaves):
     booster = booster_of(n_trees=n_trees, leaves=leaves, min_data_in_leaf=3)
     trees = read_trees(booster.model_to_string(), MATCH_FEATURES)
-    rows = [rows_of(2000, 5), np.full((1, 7), np.nan), np.full((1, 7), np.inf), np.full((1, 7), -np.inf)]
-    for feature in range(7):  # at each threshold, and next to it
+    rows = [rows_of(2000, 5), *(np.full((1, N_FEATURES), one) for one in (np.nan, np.inf, -np.inf))]
+    for feature in range(N_FEATURES):  # at each threshold, and next to it
         cuts = trees.thresholds[trees.starts[feature] : trees.starts[feature + 1]]
         for cut in (cuts, np.nextafter(cuts, np.inf), np.nextafter(cuts, -np.inf)):
-            at_cut = np.resize(rows_of(50, feature), (cut.size, 7))
+            at_cut = np.resize(rows_of(50, feature), (cut.size, N_FEATURES))
             at_cut[:, feature] = cut
             rows.append(at_cut)
-    rows.append(np.where(np.random.default_rng(1).random((500, 7)) < 0.3, np.nan, rows_of(500, 6)))
+    rows.append(np.where(np.random.default_rng(1).random((500, N_FEATURES)) < 0.3, np.nan, rows_of(500, 6)))
     rows = np.concatenate(rows)
     assert np.array_equal(trees.raw_scores(rows), booster.predict(rows, raw_score=True))
 
@@ -212,7 +213,7 @@ def test_another_library_version_is_refused(models_dir, library):
 def test_other_features_are_refused(models_dir):
     extra = {"name": "phase_of_the_moon", "type": "double", "unit": "degrees"}
     change_manifest(models_dir, lambda data: data["models"][0]["features"].append(extra))
-    assert "8 there, 7 here" in refusal(models_dir)
+    assert f"{N_FEATURES + 1} there, {N_FEATURES} here" in refusal(models_dir)
     change_manifest(models_dir, lambda data: data["models"][0]["features"].pop())
 
     def swap(data):
@@ -299,7 +300,7 @@ def test_trees_that_refine_a_feature_add_to_its_logit(text):
     plain, refining = (
         scorer_of(content_of(NAME, "1", text, PLAIN, start), sha256="") for start in (None, "distance_km")
     )
-    rows = np.random.default_rng(0).random((50, 7))
+    rows = np.random.default_rng(0).random((50, N_FEATURES))
     logit = lambda p: np.log(p / (1 - p))  # noqa: E731
     assert logit(refining.predict(rows)) == pytest.approx(logit(plain.predict(rows)) + logit(rows[:, 1]), abs=1e-9)
     ends = np.tile([0.0, 1.0], 25)
@@ -342,5 +343,5 @@ def test_a_calibration_that_makes_no_sense_is_refused(parameters):
 
 
 def test_rows_of_another_width_are_a_mistake(written):
-    with pytest.raises(ValueError, match="takes rows of 7 columns"):
+    with pytest.raises(ValueError, match=f"takes rows of {N_FEATURES} columns"):
         load_champion(written, NAME).predict(np.zeros((3, 6)))

@@ -87,6 +87,7 @@ def answer(
                 row.reliability,
                 float(rng.integers(1, 5)),
                 float(rng.integers(1, 4)),
+                float(row.donor_id % 5),
             ],
             "shadow_scores": [{"model": MATCH, "version": "3", "score": row.shadow, "answers_within": None}],
             "answers_within": list(row.within),

@@ -262,38 +262,50 @@ def test_the_erased_count_in_nothing_and_it_is_said(sink, judgements, ask):
 
 
 def test_labels_are_those_of_training(sink, judgements):
-    """The events of a simulated world: through the code of training, and through the record."""
+    """The events of a simulated world, in which some are asked twice: through training's code, and the record."""
     world = World(n_donors=600, history_days=120, alerts_per_donor_year=14.0)
     simulated = simulate(world, 3, AT)
-    events = list(simulated.events(with_requests=True))
-    examples = examples_of(items_of(simulated))
+    items = [again for one in items_of(simulated) for again in _asked_twice(one)]
+    items.sort(key=lambda one: one.record.timestamp_ms)
+    ends_at = max(item.event["occurred_at"] for item in items)
+    examples = examples_of(items, ends_at=ends_at)
     asked, told = {}, []
-    for line in events:
-        if line.topic in {"blood-request-created", "donor-responded", "donation-recorded"}:
-            told.append((line.topic, dict(line.event)))
-        if line.topic == "donor-responded" and line.event["response"] == "NOTIFIED":
-            asked.setdefault(line.event["request_id"], []).append(line.event["donor_id"])
+    for topic, one in ((item.record.topic, item.event) for item in items):
+        if topic in {"blood-request-created", "donor-responded", "donation-recorded"}:
+            told.append((topic, dict(one)))
+        if topic == "donor-responded" and one["response"] == "NOTIFIED":
+            asked.setdefault((one["request_id"], one["wave"]), []).append(one["donor_id"])
     created = {one["request_id"]: one for topic, one in told if topic == "blood-request-created"}
-    for request_id, donors in asked.items():
+    for (request_id, wave), donors in asked.items():
         at, required_by = (created[request_id][name] for name in ("occurred_at", "required_by"))
-        of_wave = {"request_id": request_id, "wave": 1, "request_event_id": created[request_id]["event_id"]}
+        of_wave = {"request_id": request_id, "wave": wave, "request_event_id": an_id(request_id * 10 + wave)}
         told.append(("matches", matches_of(donors, occurred_at=at, required_by=required_by, **of_wave)))
-    ends_at = max(line.event["occurred_at"] for line in events)
     told += until(ends_at)
     random.Random(3).shuffle(told)
     for first in range(0, len(told), 2_000):
         put(sink, *told[first : first + 2_000])
     alerts = alerts_of(judgements.read(3_000, 1_000_000))
-    labels = labels_of(alerts.at, alerts.required_by, alerts.closed, alerts.since, alerts.as_of)
+    closed_or_again = (alerts.closed, alerts.asked_again)
+    labels = labels_of(alerts.at, alerts.required_by, *closed_or_again, alerts.since, alerts.as_of)
     assert alerts.n == examples.at.size > 500
-    order = np.lexsort((examples.donor_id, examples.request_id))
-    donor_of = {(one.key[0], one.key[2]) for one in judgements.read(3_000, 1_000_000).asked}
-    assert len(donor_of) == alerts.n
-    by_key = np.lexsort((_donors(judgements, alerts), alerts.request_id))
+    order = np.lexsort((examples.at, examples.donor_id, examples.request_id))
+    donors = _donors(judgements, alerts)
+    assert 1.2 * len(set(zip(alerts.request_id.tolist(), donors.tolist(), strict=True))) < alerts.n
+    by_key = np.lexsort((alerts.at, donors, alerts.request_id))
     assert np.count_nonzero(labels.kept == KEPT) > 10
     assert np.count_nonzero(labels.kept == NOT_KNOWN) > 10
     for name in labels._fields:
         np.testing.assert_array_equal(getattr(labels, name)[by_key], getattr(examples, name)[order], name)
+
+
+def _asked_twice(item):
+    """Yield a record, and where somebody is asked another of a second wave, before or after their answer."""
+    yield item
+    record, one = item
+    if record.topic == "donor-responded" and one["response"] == "NOTIFIED" and one["donor_id"] % 3 == 0:
+        event_id = one["event_id"][:-1] + ("1" if one["event_id"].endswith("0") else "0")
+        again = {**one, "event_id": event_id, "wave": 2, "occurred_at": one["occurred_at"] + 20 * MINUTE}
+        yield item._replace(record=record._replace(timestamp_ms=record.timestamp_ms + 1_200_000), event=again)
 
 
 def _donors(judgements, alerts):

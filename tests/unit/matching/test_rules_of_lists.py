@@ -195,7 +195,7 @@ def test_a_match_says_what_it_is_made_of():
     rate = (AVAILABILITY.alpha + 4 * left) / (AVAILABILITY.trials + 6 * left)
     assert (match["availability_score"], match["reliability_score"]) == (round(rate, 6), round(RELIABILITY.mean, 6))
     seen = match["availability_score"], match["reliability_score"]
-    assert match["features"] == [3.0, match["distance_km"], seen[0], 202.0, seen[1], 3.0, 2.0]
+    assert match["features"] == [3.0, match["distance_km"], seen[0], 202.0, seen[1], 3.0, 2.0, pytest.approx(6 * left)]
     answered = 1 - 0.75 ** np.arange(13)  # a quarter of those who wait, in each stretch of time
     hours = np.interp(answered[-1] / 2, answered, np.array(BOUNDS_MINUTES) / 60)
     assert match["response_time_hours"] == pytest.approx(hours, abs=1e-4)

@@ -56,7 +56,7 @@ def test_a_closing_has_the_status_of_the_contract(outcome):
 
 def test_a_feature_vector_names_what_the_model_saw_and_has_no_nan():
     of = matches_of([42])
-    of["matches"][0]["features"] = [3.0, 1.04, 0.36, math.nan, 0.62, 3.0, 2.0]
+    of["matches"][0]["features"] = [3.0, 1.04, 0.36, math.nan, 0.62, 3.0, 2.0, 1.5]
     (wave,) = rows_of("matches", of)
     vector = json.loads(wave.offers[0].feature_vector)
     assert list(vector) == list(MATCH_FEATURES)

@@ -13,7 +13,7 @@ import pytest
 from consumers.forwarding import FORWARDED_TO
 from consumers.topology import Input
 from features.decay import HalfLives
-from features.outcomes import NOT_KNOWN
+from features.outcomes import NEVER, NOT_KNOWN
 from features.vectors import MATCH
 from producers.simulator import simulate
 from schemas.codec import Codec
@@ -215,6 +215,24 @@ def test_each_wave_is_an_alert_and_a_donation_is_of_the_one_that_was_accepted():
     assert found.accepted.tolist() == [False, True]
     assert found.gave.tolist() == [False, True]
     assert found.behaviour.alerts[1] > found.behaviour.alerts[0] == 0
+
+
+def test_an_answer_is_of_the_wave_that_last_asked_before_it_whichever_it_names():
+    asked = [responded_in(1, 91, END + 1, "NOTIFIED"), responded_in(2, 93, END + 2 * HOUR_US, "NOTIFIED")]
+    found, _ = gathered(*HEAD, *asked, responded_in(1, 94, END + 3 * HOUR_US, "ACCEPTED"))
+    assert found.accepted.tolist() == [False, True]
+    assert found.answered_us.tolist() == [NEVER, HOUR_US]
+    assert found.watched_us.tolist() == [2 * HOUR_US - 1, HOUR_US]
+    early, _ = gathered(
+        *HEAD, asked[0], responded_in(1, 94, END + HOUR_US, "ACCEPTED"), asked[1], gave(96, END + DAY_US, 5)
+    )
+    assert (early.accepted.tolist(), early.gave.tolist()) == ([True, False], [True, False])
+
+
+def test_an_alert_heard_of_after_a_later_ones_answer_teaches_nothing():
+    later = [responded_in(2, 93, END + 2 * HOUR_US, "NOTIFIED"), responded_in(2, 94, END + 3 * HOUR_US, "DECLINED")]
+    found, left_out = gathered(*HEAD, *later, responded_in(1, 91, END + 1, "NOTIFIED"))
+    assert (found.at.size, left_out) == (1, {gathering.TOO_LATE: 1})
 
 
 def test_an_alert_heard_of_after_its_answer_teaches_nothing():

@@ -46,6 +46,13 @@ def sent(lists, replayed):
     return sent_of(lists, replayed.history, 8)
 
 
+def test_later_lists_are_of_later_requests(lists, replayed, panel):
+    later = lists_sent(panel, replayed.history, 8, N_LISTS, after=N_LISTS)
+    assert len(later) == N_LISTS
+    assert min(one["request_id"] for one in later) == 1 + max(one["request_id"] for one in lists)
+    assert min(one["occurred_at"] for one in later) > max(one["occurred_at"] for one in lists)
+
+
 def test_the_match_sees_of_an_offer_what_it_saw_when_it_was_made(lists, sent, panel):
     offers = [offer for one in lists for offer in one["matches"]]
     assert len(lists) == N_LISTS

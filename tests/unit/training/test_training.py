@@ -94,6 +94,7 @@ MOVES = {
     (MATCH, "reliability_score"): {"before": KEPT_ONE},
     (MATCH, "urgency_level"): {"request_changes": {"urgency": "CRITICAL"}},
     (MATCH, "units_required"): {"request_changes": {"units_required": 4}},
+    (MATCH, "alerts_seen"): {"before": alert(10, 40, "DECLINED")},
     (AVAILABILITY, "time_since_last_donation"): {"before": [gave(20, END - 120 * DAY_US)]},
     (AVAILABILITY, "total_donations"): {"before": [gave(20, END - 120 * DAY_US)]},
     (AVAILABILITY, "response_rate"): {"before": alert(10, 40, "ACCEPTED")},
@@ -132,8 +133,9 @@ def test_an_event_moves_each_feature(cells, model, feature):
     moved = rows_after(cells[how.pop("elsewhere", False)], *how.pop("before", ()), **how)[model]
     assert moved[feature] != still[feature]
     if model == MATCH:
-        answered = {"donor_availability"} if feature == "reliability_score" else set()
-        assert {name for name in FEATURES[MATCH] if moved[name] != still[name]} == {feature} | answered
+        asked = {"donor_availability", "alerts_seen"}
+        with_it = asked if feature in asked | {"reliability_score"} else set()
+        assert {name for name in FEATURES[MATCH] if moved[name] != still[name]} == {feature} | with_it
 
 
 def test_no_feature_changes_when_later_events_are_taken_away(cells):
