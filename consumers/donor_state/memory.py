@@ -18,13 +18,14 @@ from consumers.donor_state.staircase import Staircase
 VERSION = 3
 """Raise it with each change of the layout, and keep on reading the versions before."""
 
-_HEAD = Struct("<BqqqqIqIIIIBHBBHHHHHHH")
+HEAD_FORMAT = "BqqqqIqIIIIBHBBHHHHHHH"
+_HEAD = Struct(f"<{HEAD_FORMAT}")
 _PROFILE = Struct("<q16sqqH")
-_LIFTED = -(2**31)
+LIFTED = -(2**31)
 _ITEM = Struct("<HH")
 _STATEMENT = Struct("<q16sqi")
 _REQUEST = Struct("<qBB")
-_LATEST, _DECISIVE, _SAME, _DONATION, _SUMMED_UP = (1 << bit for bit in range(5))
+LATEST, DECISIVE, SAME, DONATION, SUMMED_UP = (1 << bit for bit in range(5))
 _COUNTED = Struct("<qiB")
 _TAIL = Struct("<HH")
 _OUTCOME = Struct("<qB")
@@ -84,6 +85,11 @@ def encode(donor: Donor) -> bytes:
     if there:
         parts += (_SUMS.pack(donor.sums_at), *(_DOUBLE.pack(one) for one in donor.sums if one))
     return b"".join(parts)
+
+
+def new(donor_id: int) -> bytes:
+    """Return what ``encode`` makes of a donor of whom nothing is known yet."""
+    return _NEW[:_ID_BEGIN] + donor_id.to_bytes(_ID_END - _ID_BEGIN, "little", signed=True) + _NEW[_ID_END:]
 
 
 def decode(memory: bytes) -> Donor:
@@ -184,7 +190,7 @@ def _encode_item(item: str, statements: list[Statement]) -> list[bytes]:
     text = item.encode("utf-8", "surrogatepass")
     packed = [_ITEM.pack(len(text), len(statements)), text]
     for occurred_at, event_id, stated_at, until in statements:
-        packed.append(_STATEMENT.pack(occurred_at, event_id, stated_at, _LIFTED if until is None else until))
+        packed.append(_STATEMENT.pack(occurred_at, event_id, stated_at, LIFTED if until is None else until))
     return packed
 
 
@@ -197,7 +203,7 @@ def _decode_item(memory: bytes, at: int, deferrals: dict[str, list[Statement]]) 
     at += n_letters
     end = at + n_statements * _STATEMENT.size
     deferrals[item] = [
-        Statement(occurred_at, event_id, stated_at, None if until == _LIFTED else until)
+        Statement(occurred_at, event_id, stated_at, None if until == LIFTED else until)
         for occurred_at, event_id, stated_at, until in _STATEMENT.iter_unpack(memory[at:end])
     ]
     return end
@@ -207,11 +213,11 @@ def _decode_item(memory: bytes, at: int, deferrals: dict[str, list[Statement]]) 
 def _request_layout(flags: int, n_counted: int) -> Struct:
     """Return the layout of what follows a request's head: only what there is."""
     parts = ["<"]
-    if flags & _LATEST:
+    if flags & LATEST:
         parts.append("q16sB")
-    if flags & _DECISIVE and not flags & _SAME:
+    if flags & DECISIVE and not flags & SAME:
         parts.append("q16sB")
-    if flags & _DONATION:
+    if flags & DONATION:
         parts.append("q")
     parts.extend(["qiB"] * n_counted)
     return Struct("".join(parts))
@@ -221,19 +227,19 @@ def _encode_request(request_id: int, facts: RequestFacts) -> bytes:
     flags = 0
     values: list[int | bytes] = []
     if facts.latest_at != NEVER:
-        flags |= _LATEST
+        flags |= LATEST
         values += (facts.latest_at, facts.latest_id, facts.latest)
     if facts.decisive_at != NEVER:
-        flags |= _DECISIVE
+        flags |= DECISIVE
         if facts.decisive_id == facts.latest_id and facts.decisive_at == facts.latest_at:
-            flags |= _SAME
+            flags |= SAME
         else:
             values += (facts.decisive_at, facts.decisive_id, facts.decisive)
     if facts.donation_at != NEVER:
-        flags |= _DONATION
+        flags |= DONATION
         values.append(facts.donation_at)
     if facts.is_summed_up:
-        flags |= _SUMMED_UP
+        flags |= SUMMED_UP
     for one in facts.counted:
         values += one
     n_counted = len(facts.counted)
@@ -249,17 +255,17 @@ def _decode_request(memory: bytes, at: int, requests: dict[int, RequestFacts]) -
     values = layout.unpack_from(memory, at)
     facts = requests[request_id] = RequestFacts()
     place = 0
-    if flags & _LATEST:
+    if flags & LATEST:
         facts.latest_at, facts.latest_id, facts.latest = values[:3]
         place = 3
-    if flags & _SAME:
+    if flags & SAME:
         facts.decisive_at, facts.decisive_id, facts.decisive = values[:3]
-    elif flags & _DECISIVE:
+    elif flags & DECISIVE:
         facts.decisive_at, facts.decisive_id, facts.decisive = values[place : place + 3]
         place += 3
-    if flags & _DONATION:
+    if flags & DONATION:
         facts.donation_at = values[place]
-    facts.is_summed_up = bool(flags & _SUMMED_UP)
+    facts.is_summed_up = bool(flags & SUMMED_UP)
     at += layout.size
     end = at + n_counted * _COUNTED.size
     facts.counted = list(_COUNTED.iter_unpack(memory[at:end]))
@@ -285,3 +291,7 @@ def _decode_sums(memory: bytes, at: int, donor: Donor) -> None:
         (donor.sums_at,) = _SUMS.unpack_from(memory, end)
         found = iter(_DOUBLE.iter_unpack(memory[end + _SUMS.size :]))
         donor.sums = tuple(next(found)[0] if there >> place & 1 else 0.0 for place in range(len(DECAYED)))
+
+
+_ID_BEGIN, _ID_END = 1, 9
+_NEW = encode(Donor(0))

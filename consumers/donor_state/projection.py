@@ -98,7 +98,7 @@ def encoded_facts(profile: Event) -> bytes:
     return b"".join(parts)
 
 
-_NO_FACTS = encoded_facts(UNREGISTERED)
+NO_FACTS = encoded_facts(UNREGISTERED)
 
 
 def encoded_state(
@@ -127,14 +127,11 @@ def encoded_state(
     counts = responses.tally(known, accounts)
     sums = decayed.sums(known, accounts, half_lives)
     parts = [
-        frame,
-        _EVENT_ID_LENGTH,
-        event_id.encode(),
         long(occurred_at),
         long(donor.donor_id),
         optional_long(donor.erased_at if erased else None),
         optional_long(donor.erased_at if donor.erased_at != NEVER else None),
-        optional_long(known.profiles[0].occurred_at) + known.profiles[0].facts if known.profiles else NULL + _NO_FACTS,
+        optional_long(known.profiles[0].occurred_at) + known.profiles[0].facts if known.profiles else NULL + NO_FACTS,
         long(min(donations.total(known), TOTAL_MAX)),
         optional_long(highest(known.whole_blood)),
         array([long(at) + (TRUE if returned else FALSE) for at, returned in donations.last_apheresis(known)]),
@@ -147,7 +144,12 @@ def encoded_state(
         bytes_(memory),
         _sums(sums, is_counted=counts.n_alerts + counts.n_promises > 0),
     ]
-    return b"".join(parts)
+    return framed(frame, event_id, b"".join(parts))
+
+
+def framed(frame: bytes, event_id: str, rest: bytes) -> bytes:
+    """Return a record of this id whose other fields are encoded already."""
+    return b"".join((frame, _EVENT_ID_LENGTH, event_id.encode(), rest))
 
 
 def _sums(sums: tuple[float, ...], *, is_counted: bool) -> bytes:

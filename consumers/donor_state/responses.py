@@ -38,7 +38,7 @@ N_REQUESTS_MAX = 1_000
 N_PROMISES = 2
 PROMISING = (ACCEPTED, ARRIVED)
 _CODE = {symbol: code for code, symbol in enumerate(RESPONSES)}
-_ROLES = {
+ROLES = {
     NOTIFIED: ALERTED,
     ACCEPTED: ANSWERED | AGREED | PROMISED,
     DECLINED: ANSWERED | FAILED,
@@ -70,8 +70,8 @@ def take(donor: Donor, event: Event, event_id: bytes, *, counts_in_rates: bool) 
         at > facts.decisive_at or (at == facts.decisive_at and event_id > facts.decisive_id)
     ):
         facts.decisive_at, facts.decisive_id, facts.decisive = at, event_id, response
-    if counts_in_rates and response in _ROLES:
-        counted.take(facts, at, event["wave"], _ROLES[response])
+    if counts_in_rates and response in ROLES:
+        counted.take(facts, at, event["wave"], ROLES[response])
 
 
 def take_donation(donor: Donor, request_id: int, outcome: str, at: int, *, counts_in_rates: bool) -> None:
@@ -133,9 +133,14 @@ def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
     requests = donor.requests
     oldest_at = donor.latest_at - REQUEST_SPAN_US - late_us
     done = []
+    old = [
+        request_id
+        for request_id, facts in requests.items()
+        if facts.counted and not facts.is_summed_up and facts.counted[0][0] < oldest_at
+    ]
+    for request_id in sorted(old):  # one after the other, and each rounds: not as their events happened to come
+        _sum_up(donor, request_id, requests[request_id], half_lives)
     for request_id, facts in requests.items():
-        if facts.counted and not facts.is_summed_up and facts.counted[0][0] < oldest_at:
-            _sum_up(donor, request_id, facts, half_lives)
         if (
             facts.latest_at < oldest_at
             and facts.donation_at < oldest_at
@@ -147,7 +152,7 @@ def settle(donor: Donor, late_us: int, half_lives: HalfLives) -> int:
     if n_dropped:
         rest = sorted(requests.keys() - set(done), key=lambda request_id: (requests[request_id].touched_at, request_id))
         done += rest[:n_dropped]
-    for request_id in done:
+    for request_id in sorted(done):
         facts = requests.pop(request_id)
         if facts.counted and not facts.is_summed_up:
             _sum_up(donor, request_id, facts, half_lives)

@@ -13,7 +13,7 @@ from smartblood.settings import Settings
 @click.command(hidden=True)
 @with_settings("models_dir")
 def prepare(settings: Settings) -> None:
-    """Make this machine ready: the local broker's jars, checked and warmed, and the matcher's compiled kernels."""
+    """Make this machine ready: the local broker's jars, checked and warmed, and compiled kernels."""
     from smartblood.local.jars import default_folder, fetch  # noqa: PLC0415 - quick help
     from smartblood.local.warm import warm  # noqa: PLC0415
 
@@ -29,9 +29,12 @@ def prepare(settings: Settings) -> None:
 
 
 def _compile(settings: Settings) -> None:
-    """Compile what would else be compiled when the first matcher starts; numba keeps it beside the code."""
-    from consumers.matching import Matching  # noqa: PLC0415 - quick help
+    """Compile what would else be compiled when it is first needed; numba keeps it beside the code."""
+    from consumers.donor_state.columns.columns import Columns  # noqa: PLC0415 - quick help
+    from consumers.matching import Matching  # noqa: PLC0415
+    from features.decay import HalfLives  # noqa: PLC0415
     from schemas.codec import Codec  # noqa: PLC0415
     from smartblood.registry.loading import load_panel  # noqa: PLC0415
 
     Matching(Codec(), load_panel(settings.models_dir, pinned=settings.models_map_sha256)).warm()
+    Columns(Codec(), 0, HalfLives()).warm()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from consumers.forwarding import DEAD_LETTERS, dead_letter, forwarded, home_partition, is_left_behind
-from consumers.topology import Input, Processor, Topology
+from consumers.topology import Glancing, Input, Processor, Topology
 from schemas.catalogue import topics
 from schemas.errors import InvalidRecord
 from schemas.records import Event, Output, Record
@@ -59,12 +59,19 @@ def own_failure(error: Exception) -> InvalidRecord:
     return InvalidRecord(f"our code failed on this record: {type(error).__name__} at {where}", kind="code")
 
 
-def look_at(processor: Processor, record: Record, n_partitions: int) -> Item:
-    """Decode a record and say what is to become of it."""
+def look_at_all(processor: Processor, records: Sequence[Record], n_partitions: int) -> Iterator[Item]:
+    """Decode records, at once where the processor can, and say of each what is to become of it."""
+    events = processor.glance(records) if isinstance(processor, Glancing) else [None] * len(records)
+    for record, event in zip(records, events, strict=True):
+        yield look_at(processor, record, n_partitions, event)
+
+
+def look_at(processor: Processor, record: Record, n_partitions: int, event: Event | None = None) -> Item:
+    """Decode a record, unless its event is there already, and say what is to become of it."""
     if is_left_behind(record):
         return Item(record, skipped=True)
     try:
-        event = processor.read(record)
+        event = processor.read(record) if event is None else event
         if processor.topology.forwards:
             home = home_partition(record.key, n_partitions)
             if home != record.partition:

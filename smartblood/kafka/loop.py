@@ -34,7 +34,7 @@ from smartblood.kafka.batches import (
     cut,
     first_offsets,
     in_order,
-    look_at,
+    look_at_all,
     next_offsets,
 )
 from smartblood.kafka.client import Cluster
@@ -158,7 +158,7 @@ class Loop:
         self._in_hand = in_order(active, self._topology)
         if self._in_hand:
             self._probe("fetched")
-        looked_at = (look_at(self._processor, record, clients.n_partitions) for record in self._in_hand)
+        looked_at = look_at_all(self._processor, self._in_hand, clients.n_partitions)
         items = [self._writing.way_home(item) for item in looked_at]
         while items and not self._patience.stopped:
             n_taken = cut(items, self._pace.limit)
