@@ -39,3 +39,8 @@ def started(
     fds = [each if isinstance(each, int) else each.fileno() for each in (out, errors)]
     environment = os.environ if env is None else env
     return _nursery().spawn(module, arguments, env=environment, cwd=cwd, stdout=fds[0], stderr=fds[1])
+
+
+def spawn_worker(arguments: Sequence[str | Path], *, env: Mapping[str, str]) -> Nursling:
+    """Start ``smartblood worker``, for a supervisor."""
+    return _nursery().spawn_worker(arguments, env=env)

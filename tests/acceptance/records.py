@@ -30,6 +30,7 @@ FEATURES = [
     "reliability_score",
     "urgency_level",
     "units_required",
+    "alerts_seen",
 ]
 
 BY_REQUEST = """

@@ -24,7 +24,7 @@ from smartblood.probes import of_all_processes, ready_workers
 from smartblood.settings import load
 from smartblood.supervisor import Supervisor
 from tests.integration.scheduling.weeks import CODEC, wait_until
-from tests.nursery import ROOT
+from tests.nursery import ROOT, spawn_worker
 
 pytestmark = pytest.mark.broker
 
@@ -160,7 +160,7 @@ def test_it_shares_a_process_with_another_processor_and_stands_by_elsewhere(tmp_
     ensure(settings)
     said = []
     workers = [("scheduling+donor-state", "one"), ("scheduling", "two")]
-    supervisor = Supervisor(workers, settings, folder, said.append)
+    supervisor = Supervisor(workers, settings, folder, said.append, spawn_worker)
     supervisor.start()
     try:
         wait_until(lambda: not list(supervisor.unready()))
@@ -182,7 +182,7 @@ def test_whoever_comes_second_stands_by_and_is_ready(tmp_path):
         for slot in ("first", "second"):
             folder = tmp_path / slot
             folder.mkdir()
-            supervisors.append(Supervisor([("scheduling+donor-state", slot)], settings, folder, print))
+            supervisors.append(Supervisor([("scheduling+donor-state", slot)], settings, folder, print, spawn_worker))
             supervisors[-1].start()
             wait_until(lambda made=supervisors[-1]: not list(made.unready()))
     finally:
