@@ -3,16 +3,12 @@
 Importing and compiling takes a worker longer than all else that it does before it is ready, and it is the same for each
 and each time it is started again. The nursery does it once. It has one thread and no connection, so that forking it is
 safe; it ends when whoever started it is gone, and what it forked ends with it (``PR_SET_PDEATHSIG`` all the way).
-
-Run as a program it is that process: ``python -m smartblood.nursery FD NAME...``, with the descriptor of a socket to its
-starter and the names of the processors to get ready for.
 """
 
 from __future__ import annotations
 
 import os
 import queue
-import runpy
 import signal
 import socket
 import subprocess
@@ -23,25 +19,17 @@ from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.reduction import recv_handle, send_handle
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import send_handle
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import smartblood
+from smartblood.forking import Asked
 from smartblood.local import children
 
 GONE = -signal.SIGKILL
 """How those end whose nursery has ended."""
-
-
-class Asked(NamedTuple):
-    """What a child is to be: ``python -m module arguments...``, with an environment and a folder of its own."""
-
-    module: str
-    arguments: Sequence[str]
-    env: Mapping[str, str]
-    cwd: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +198,7 @@ class Nursery:
         env = {"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
         self._unborn, self._alive = queue.SimpleQueue(), {}
         with theirs:
-            argv = [sys.executable, "-P", "-m", "smartblood.nursery", str(theirs.fileno()), *self._names]
+            argv = [sys.executable, "-P", "-m", "smartblood.forking", str(theirs.fileno()), *self._names]
             self._process = children.spawn(argv, env=env, pass_fds=[theirs.fileno()])
         self._connection = Connection(ours.detach())
         heard = (self._connection, self._unborn, self._alive)
@@ -242,71 +230,3 @@ def _lose(unborn: queue.SimpleQueue[Nursling], alive: dict[int, Nursling]) -> No
         nursling = unborn.get()
         nursling.born.set_exception(ChildProcessError("its nursery has ended"))
         nursling.is_over(GONE)
-
-
-def serve(connection: Connection) -> Asked | None:
-    """Fork as asked and tell how children end, until nobody asks any more.
-
-    Returns
-    -------
-    Asked or None
-        In a child what it is to be; in the nursery itself None.
-    """
-    ends: dict[int, int] = {}  # the end of a pipe that a child holds while it lives, and the child
-    while True:
-        for ready in wait([connection, *ends]):
-            if isinstance(ready, int):
-                os.close(ready)
-                pid, status = os.waitpid(ends.pop(ready), 0)
-                connection.send((pid, os.waitstatus_to_exitcode(status)))
-                continue
-            try:
-                asked = Asked(*connection.recv())
-            except EOFError:
-                return None
-            outputs = [recv_handle(connection) for _ in range(2)]
-            parent, (hears, held) = os.getpid(), os.pipe()
-            pid = os.fork()
-            if pid == 0:
-                _settle(parent, asked, outputs)
-                connection.close()
-                for descriptor in (hears, *ends, *outputs):
-                    os.close(descriptor)
-                return asked
-            for descriptor in (held, *outputs):
-                os.close(descriptor)
-            ends[hears] = pid
-            connection.send((pid, None))
-
-
-def _settle(parent: int, asked: Asked, outputs: Sequence[int]) -> None:
-    """Make of what was forked a process of its own."""
-    children.die_with(parent)
-    os.setsid()
-    for descriptor, output in enumerate(outputs, start=1):
-        os.dup2(output, descriptor)
-    os.chdir(asked.cwd)
-    os.environ.clear()
-    os.environ.update(asked.env)
-
-
-def main() -> None:
-    """Be the nursery, or what it forked."""
-    from setproctitle import setproctitle  # noqa: PLC0415 - not of those who only ask for children
-
-    from smartblood.preloading import preload  # noqa: PLC0415
-
-    # At first: it finds its room by the environment, which those that are forked replace.
-    setproctitle(" ".join([sys.executable, "-m", "smartblood.nursery", *sys.argv[1:]]))
-    connection = Connection(int(sys.argv[1]))
-    preload(sys.argv[2:])
-    asked = serve(connection)
-    if asked is None:
-        return
-    setproctitle(" ".join([sys.executable, "-m", asked.module, *asked.arguments]))
-    sys.argv[1:] = asked.arguments
-    runpy.run_module(asked.module, run_name="__main__", alter_sys=True)
-
-
-if __name__ == "__main__":
-    main()

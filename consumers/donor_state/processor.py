@@ -31,6 +31,7 @@ N_RECENT_MAX = 8_192
 """Donors who are kept decoded besides: whoever is notified opens, answers and arrives within hours."""
 
 N_AT_ONCE, COLUMNS_AFTER = 100, 5_000
+"""Of batches how large, and after how many events in such, kernels pay (docs/adr/0026)."""
 
 Place = tuple[int, int]
 """A partition, and a donor in it."""

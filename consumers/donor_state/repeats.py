@@ -20,19 +20,20 @@ REMEMBERED_MS = 7 * 86_400_000
 N_REMEMBERED_MAX = 1_000
 SIZE = 24
 AGED_SIZE = 8
-_ID = 8
-_DIGEST = 2
-_DAY_US = 86_400_000_000
-_STEP_US = 2_000_000
-_AHEAD_MAX = 0xFFFF
-_TIMESTAMP_MAX = (1 << 48) - 1
+ID, DIGEST = 8, 2
+"""Where in a piece an id begins, and in a shortened one its digest."""
+DAY_US = 86_400_000_000
+STEP_US = 2_000_000
+AHEAD_MAX = 0xFFFF
+TIMESTAMP_MAX = (1 << 48) - 1
+DAYS_MAX = 0xFFFF
 
 
 def came_before(donor: Donor, event_id: bytes) -> bool:
     """Return whether an event of this id is remembered, from whichever source."""
-    if any(_holds(seen, event_id, _ID, SIZE) for seen in donor.seen):
+    if any(_holds(seen, event_id, ID, SIZE) for seen in donor.seen):
         return True
-    return bool(donor.aged) and _holds(donor.aged, _digest(event_id), _DIGEST, AGED_SIZE)
+    return bool(donor.aged) and _holds(donor.aged, _digest(event_id), DIGEST, AGED_SIZE)
 
 
 def remember(donor: Donor, event_id: bytes, source: int, timestamp_ms: int, occurred_at: int) -> None:
@@ -44,8 +45,8 @@ def remember(donor: Donor, event_id: bytes, source: int, timestamp_ms: int, occu
         0, 1 or 2.
     """
     ahead_us = occurred_at - timestamp_ms * 1000
-    ahead = 0 if ahead_us <= 0 else min(-(-ahead_us // _STEP_US), _AHEAD_MAX)
-    piece = (min(timestamp_ms, _TIMESTAMP_MAX) << 16 | ahead).to_bytes(_ID, "big") + event_id
+    ahead = 0 if ahead_us <= 0 else min(-(-ahead_us // STEP_US), AHEAD_MAX)
+    piece = (min(timestamp_ms, TIMESTAMP_MAX) << 16 | ahead).to_bytes(ID, "big") + event_id
     seen = donor.seen[source]
     seen = seen + piece if piece >= seen[-SIZE:] else b"".join(sorted([*_pieces(seen), piece]))
     # bytes compare as the numbers that they begin with
@@ -84,7 +85,7 @@ def forget(donor: Donor, at: int) -> None:
     An event that occurred then or before needs no id to be ignored. Where it was written later, its id may stay.
     """
     donor.seen = [b"".join(piece for piece in _pieces(seen) if _latest_us(piece) > at) for seen in donor.seen]
-    kept = [one for one in _pieces(donor.aged, AGED_SIZE) if int.from_bytes(one[:_DIGEST], "big") * _DAY_US > at]
+    kept = [one for one in _pieces(donor.aged, AGED_SIZE) if int.from_bytes(one[:DIGEST], "big") * DAY_US > at]
     donor.aged = b"".join(kept)
 
 
@@ -102,14 +103,14 @@ def _pieces(seen: bytes, size: int = SIZE) -> list[bytes]:
 
 
 def _aged(piece: bytes) -> bytes:
-    day = min(-(-_latest_us(piece) // _DAY_US), 0xFFFF)
-    return day.to_bytes(_DIGEST, "big") + _digest(piece[_ID:])
+    day = min(-(-_latest_us(piece) // DAY_US), DAYS_MAX)
+    return day.to_bytes(DIGEST, "big") + _digest(piece[ID:])
 
 
 def _digest(event_id: bytes) -> bytes:
-    return blake2b(event_id, digest_size=AGED_SIZE - _DIGEST).digest()
+    return blake2b(event_id, digest_size=AGED_SIZE - DIGEST).digest()
 
 
 def _latest_us(piece: bytes) -> int:
-    both = int.from_bytes(piece[:_ID], "big")
-    return (both >> 16) * 1000 + (both & _AHEAD_MAX) * _STEP_US
+    both = int.from_bytes(piece[:ID], "big")
+    return (both >> 16) * 1000 + (both & AHEAD_MAX) * STEP_US

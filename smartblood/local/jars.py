@@ -12,11 +12,12 @@ import hashlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
 
 from smartblood.errors import Fatal
 
@@ -129,18 +130,21 @@ def _download(jars: list[Jar], unverified: Path, folder: Path, progress: Callabl
 
     context = MavenContext(repo_cache=unverified, timeout=TIMEOUT_S)
 
+    retrying = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, (OSError, RuntimeError)) and not _is_ours(error)),
+        wait=wait_chain(*map(wait_fixed, PAUSES_S)),
+        stop=stop_after_attempt(1 + len(PAUSES_S)),
+        reraise=True,
+    )
+
     def bring(jar: Jar) -> None:
         artefact = context.project(jar.group, jar.artefact).at_version(jar.version).artifact()
-        for pause_s in (*PAUSES_S, None):
-            try:
-                path = Path(artefact.resolve())
-                break
-            except (OSError, RuntimeError) as error:
-                if isinstance(error, OSError) and error.errno is not None:
-                    raise
-                if pause_s is None:
-                    raise Fatal(_why_not(jar, error)) from error
-            time.sleep(pause_s)
+        try:
+            path = Path(retrying(artefact.resolve))
+        except (OSError, RuntimeError) as error:
+            if _is_ours(error):
+                raise
+            raise Fatal(_why_not(jar, error)) from error
         _checked(path, jar)
         path.replace(folder / jar.file_name)
 
@@ -165,8 +169,13 @@ def _checked(path: Path, jar: Jar) -> Path:
     return path
 
 
+def _is_ours(error: BaseException) -> bool:
+    """Tell trouble of this machine, such as a full disk, from that of the network."""
+    return isinstance(error, OSError) and error.errno is not None  # the HTTP client's errors are OSErrors without
+
+
 def _why_not(jar: Jar, error: OSError | RuntimeError) -> str:
-    if isinstance(error, OSError):  # the HTTP client's errors are OSErrors too
+    if isinstance(error, OSError):
         return f"can't fetch {jar.coordinate} from Maven Central: {_cause(error)}; check the network, try again"
     return f"can't fetch {jar.coordinate}: Maven Central doesn't have it or didn't answer; try again later"
 

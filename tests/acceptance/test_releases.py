@@ -14,8 +14,8 @@ from smartblood.registry.manifest import read_manifest
 from smartblood.registry.writing import artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 from tests.acceptance.chaos import Load, eventually
+from tests.acceptance.in_the_end import READ, wrong_topics
 from tests.acceptance.system import get
-from tests.acceptance.test_kills import READ, wrong_topics
 from tests.acceptance.test_strays import BY_DONOR
 from tests.acceptance.wire import plain
 

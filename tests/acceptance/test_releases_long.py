@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from tests.acceptance import records
-from tests.acceptance.chaos import Chaos, Load, eventually, plan_of
-from tests.acceptance.test_kills import READ, await_all_taken_in, wrong_topics
+from tests.acceptance.chaos import Chaos, Load, plan_of
+from tests.acceptance.in_the_end import all_read, await_all_taken_in, wrong_topics
 from tests.acceptance.test_releases import FIRST, MODEL, OTHER, models_dir, version_of
 from tests.acceptance.wire import plain
 
@@ -55,12 +55,10 @@ def test_releases_amid_everything_leave_one_right_answer_for_each_request(
     load.stop()
     await_all_taken_in(outsider)
     chaos.check_alive()
-    assert eventually(lambda: outsider.what_is_open() == [], within_s=30), outsider.what_is_open()
-    reader = outsider.reader(*READ)
-    reader.to_the_end()
-    report = [*wrong_topics(outsider, reader.seen), *records.once_right(system.tables(), reader.seen, within_s=60)]
+    seen = all_read(outsider)
+    report = [*wrong_topics(outsider, seen), *records.once_right(system.tables(), seen, within_s=60)]
     assert report == [], "\n".join([*report[:20], *chaos.log])
-    answers = [plain(one.event) for one in reader.seen["matches"]]
+    answers = [plain(one.event) for one in seen["matches"]]
     made_by = Counter(version_of(one["models"]) for one in answers)
     assert made_by.keys() == {FIRST, OTHER}, made_by
     assert min(made_by.values()) > 5, made_by

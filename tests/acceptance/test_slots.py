@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from tests.acceptance.chaos import Load, eventually
-from tests.acceptance.test_kills import READ, wrong_topics
-from tests.acceptance.test_strays import BY_DONOR
+from tests.acceptance.chaos import Load
+from tests.acceptance.in_the_end import all_read, await_all_taken_in, wrong_topics
 
 pytestmark = [pytest.mark.broker, pytest.mark.soak]
 
@@ -34,13 +33,8 @@ def test_a_worker_that_wakes_while_another_has_its_slot_writes_nothing_twice(sys
         assert any(worker.alive for worker in pair), [worker.said[-1000:] for worker in pair]
         for worker in pair:
             assert worker.alive or worker.process.returncode == 3, worker.said[-1000:]
-    for _ in range(2):
-        outsider.await_group("donor-state", *BY_DONOR, within_s=90)
-        outsider.await_group("matching", "blood-request-created", within_s=90)
-    assert eventually(lambda: outsider.what_is_open() == [], within_s=30), outsider.what_is_open()
-    reader = outsider.reader(*READ)
-    reader.to_the_end()
-    assert wrong_topics(outsider, reader.seen) == []
+    await_all_taken_in(outsider)
+    assert wrong_topics(outsider, all_read(outsider)) == []
     system.stop()
     outsider.close()
     publisher.close()

@@ -77,6 +77,17 @@ def test_one_that_ends_before_all_is_imported_is_followed_by_another(nursery, tm
     assert child.wait(60) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_like_all_processes_around_it_leaves_that_to_its_children(nursery, tmp_path, number):
+    child, said = spawn(nursery, tmp_path, "wait")
+    until(lambda: said.read_text() == "here\n")
+    os.kill(nursery._process.pid, number)
+    assert nursery.spawn(NURSLING, ["end", "3"], env={}, stderr=1).wait(60) == 3
+    assert child.poll() is None
+    child.send_signal(number)
+    assert child.wait(60) == -number
+
+
 def test_one_that_is_told_to_end_before_it_is_born_never_works(nursery, tmp_path):
     os.kill(nursery._process.pid, signal.SIGSTOP)
     with (tmp_path / "said").open("wb") as said:

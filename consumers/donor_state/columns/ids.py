@@ -7,14 +7,21 @@ from numpy.typing import NDArray
 
 from consumers.donor_state.columns.desk import N_AGED, N_SEEN, Desk
 from consumers.donor_state.columns.numbers import put_id
-from consumers.donor_state.repeats import AGED_SIZE, REMEMBERED_MS, SIZE
+from consumers.donor_state.repeats import (
+    AGED_SIZE,
+    AHEAD_MAX,
+    DAY_US,
+    DAYS_MAX,
+    DIGEST,
+    ID,
+    REMEMBERED_MS,
+    SIZE,
+    STEP_US,
+    TIMESTAMP_MAX,
+)
 from features.kernels import part
 
-_ID, _DIGEST, _DIGEST_SIZE = 8, 2, 6
-_DAY_US = 86_400_000_000
-_STEP_US = 2_000_000
-_AHEAD_MAX = 0xFFFF
-_TIMESTAMP_MAX = (1 << 48) - 1
+_DIGEST_SIZE = AGED_SIZE - DIGEST
 _IV = np.array(
     [
         0x6A09E667F3BCC908,
@@ -62,14 +69,14 @@ _LANES = np.array(
 def came_before(desk: Desk, high: int, low: int) -> bool:
     """Return whether an event of this id is remembered, from whichever source."""
     piece = desk.piece
-    put_id(piece, _ID, high, low)
+    put_id(piece, ID, high, low)
     for source in range(3):
-        if _holds(desk.seen[source], desk.numbers[N_SEEN + source], piece, _ID, SIZE):
+        if _holds(desk.seen[source], desk.numbers[N_SEEN + source], piece, ID, SIZE):
             return True
     if desk.numbers[N_AGED] == 0:
         return False
-    digest(desk.words, piece, _ID, piece, _DIGEST)
-    return _holds(desk.aged, desk.numbers[N_AGED], piece, _DIGEST, AGED_SIZE)
+    digest(desk.words, piece, ID, piece, DIGEST)
+    return _holds(desk.aged, desk.numbers[N_AGED], piece, DIGEST, AGED_SIZE)
 
 
 @part
@@ -77,10 +84,10 @@ def remember(desk: Desk, high: int, low: int, source: int, timestamp_ms: int, oc
     """Remember an event, and shorten those of its source that are more than 7 days older than its latest."""
     seen, piece = desk.seen[source], desk.piece
     ahead_us = occurred_at - timestamp_ms * 1000
-    ahead = min((ahead_us + _STEP_US - 1) // _STEP_US, _AHEAD_MAX) if ahead_us > 0 else 0
-    _put_big(piece, 0, min(timestamp_ms, _TIMESTAMP_MAX), 6)
+    ahead = min((ahead_us + STEP_US - 1) // STEP_US, AHEAD_MAX) if ahead_us > 0 else 0
+    _put_big(piece, 0, min(timestamp_ms, TIMESTAMP_MAX), 6)
     _put_big(piece, 6, ahead, 2)
-    put_id(piece, _ID, high, low)
+    put_id(piece, ID, high, low)
     n_bytes = _insert(seen, desk.numbers[N_SEEN + source], piece, SIZE)
     oldest = max(_big(seen, n_bytes - SIZE, 6) - REMEMBERED_MS, 0)
     n_old = 0
@@ -95,9 +102,9 @@ def remember(desk: Desk, high: int, low: int, source: int, timestamp_ms: int, oc
 
 @part
 def _age(desk: Desk, seen: NDArray[np.uint8], at: int) -> None:
-    latest_us = _big(seen, at, 6) * 1000 + _big(seen, at + 6, 2) * _STEP_US
-    digest(desk.words, seen, at + _ID, desk.piece, _DIGEST)
-    _put_big(desk.piece, 0, min((latest_us + _DAY_US - 1) // _DAY_US, 0xFFFF), _DIGEST)
+    latest_us = _big(seen, at, 6) * 1000 + _big(seen, at + 6, 2) * STEP_US
+    digest(desk.words, seen, at + ID, desk.piece, DIGEST)
+    _put_big(desk.piece, 0, min((latest_us + DAY_US - 1) // DAY_US, DAYS_MAX), DIGEST)
     desk.numbers[N_AGED] = _insert(desk.aged, desk.numbers[N_AGED], desk.piece, AGED_SIZE)
 
 

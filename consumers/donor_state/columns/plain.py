@@ -1,8 +1,8 @@
 """Plain events: those that are as nearly all are, decoded and checked many at once.
 
-A response, a donation without a deferral, a registration without deferrals and a list of apheresis, of the newest
-schema, that breaks no rule. Whatever is otherwise in any
-way is left to the codec and to ``validation``, which say what is wrong with it, if anything is.
+A response, a donation without a deferral, a registration without deferrals and without a list of apheresis, of the
+newest schema, that breaks no rule. Whatever is otherwise in any way is left to the codec and to ``validation``, which
+say what is wrong with it, if anything is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from consumers.donor_state.columns.folding import (
     TIMESTAMP_MS,
 )
 from consumers.donor_state.columns.numbers import SIGN
+from consumers.donor_state.repeats import TIMESTAMP_MAX
 from consumers.validation import DAY_US, YEAR_2000_US
 from features.index.avro_columns import ColumnDecoder
 from schemas.catalogue import latest_schema
@@ -35,7 +36,6 @@ from schemas.records import Event, Record
 SOURCES = {"donor-registered": REGISTRATION, "donation-recorded": DONATION, "donor-responded": RESPONSE}
 _OF_TOPIC = {"donor-registered": registrations, "donation-recorded": donations, "donor-responded": responses}
 _ID_LENGTH_BYTE = ID_LENGTH << 1
-_TIMESTAMP_MAX = 1 << 48
 _HYPHENS = np.array([8, 13, 18, 23])
 _DIGITS = np.delete(np.arange(ID_LENGTH), _HYPHENS)
 _NO_DIGIT = 255
@@ -105,7 +105,7 @@ class PlainReader:
         events[:, TIMESTAMP_MS] = [record.timestamp_ms for record in records]
         keys = [b"%d" % donor_id for donor_id in numbers["donor_id"].tolist()]
         is_plain = decoded.is_read & [record.key == key for record, key in zip(records, keys, strict=True)]
-        is_plain &= (events[:, TIMESTAMP_MS] >= 0) & (events[:, TIMESTAMP_MS] < _TIMESTAMP_MAX)
+        is_plain &= (events[:, TIMESTAMP_MS] >= 0) & (events[:, TIMESTAMP_MS] <= TIMESTAMP_MAX)
         is_plain &= events[:, AT] >= YEAR_2000_US
         is_plain &= events[:, AT] - DAY_US <= events[:, TIMESTAMP_MS] * 1000
         is_plain &= _read_ids(values, events)
