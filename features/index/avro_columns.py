@@ -160,7 +160,7 @@ def _number(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end:
         if branch == 0:
             return NULL, at
     if operation[KIND] == BOOLEAN:
-        return (int(body[at] != 0), at + 1) if at < end else (0, -1)
+        return (int(body[at]), at + 1) if at < end and body[at] <= 1 else (0, -1)
     value, at = _varint(body, at, end)
     if at >= 0 and operation[KIND] == TEXT:
         at = at + value if 0 <= value <= end - at else -1

@@ -208,6 +208,20 @@ def test_what_is_plain_is_read_as_the_codec_reads_it(data: st.DataObject) -> Non
         assert (row[WAVE], RESPONSES[row[WHAT]]) == (read["wave"], read["response"])
 
 
+@pytest.mark.parametrize("byte", [b"\x02", b"\xff"])
+def test_a_boolean_that_is_neither_is_left_to_the_codec(byte):
+    """The codec takes it for true and would write 1; bytes that are copied would keep what it is."""
+    record = record_of(profile(START, 1, away_until=None, total_donations=0))
+    whole = record.value
+    facts = encoded_facts(DonorState(CODEC).read(record))
+    place = whole.index(facts) + len(facts) - 2  # before the null of away_until
+    assert whole[place : place + 1] in {b"\x00", b"\x01"}
+    spoiled = record._replace(value=whole[:place] + byte + whole[place + 1 :])
+    assert READER.glance([record]) != [None]
+    assert DonorState(CODEC).read(spoiled)
+    assert READER.glance([spoiled]) == [None]
+
+
 def test_events_as_nearly_all_are_are_plain():
     sent = [
         response(START, 1, "NOTIFIED"),
