@@ -14,21 +14,16 @@ import subprocess
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from smartblood.errors import Fatal
 from smartblood.local import children, fencing, jars
 from smartblood.local.java import QUICK, aot_cache, bootstrap_template, command
-from smartblood.local.ports import LOOPBACK, free_port, refuse_busy
+from smartblood.local.ports import LOOPBACK, free_port
+from smartblood.local.server import LocalServer
 
-START_WITHIN_S = 60.0
-STOP_WITHIN_S = 5.0
 FENCE_WITHIN_S = 15.0
 LARGEST_RECORD_BYTES = 4 * 2**20
 """A record of one megabyte comes back as a dead letter with headers, and must pass."""
-
-LEAST_FREE_BYTES = 256 * 2**20
 
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -71,7 +66,7 @@ SETTINGS = {
 }
 
 
-class LocalBroker:
+class LocalBroker(LocalServer):
     """A broker in ``folder``; what it holds is still there when it is started again.
 
     Parameters
@@ -88,6 +83,13 @@ class LocalBroker:
         Of the Java runtime; what was loaded beforehand is used unless given.
     """
 
+    NAME = "the local broker"
+    START_WITHIN_S = 60.0
+    STOP_WITHIN_S = 5.0
+    STOP_BY = signal.SIGTERM
+    LEAST_FREE_BYTES = 256 * 2**20
+    TELLING = ("Address already in use", "No space left", "Caused by", "ERROR", "Exception")
+
     def __init__(
         self,
         folder: Path,
@@ -97,115 +99,53 @@ class LocalBroker:
         lasting: bool = False,
         java_flags: tuple[str, ...] | None = None,
     ) -> None:
-        self.folder = folder.resolve()
+        super().__init__(folder, port)
         self._libs = jars.default_folder() if libs is None else libs
         if java_flags is None:
             classes = aot_cache(self._libs)
             java_flags = (f"-XX:AOTCache={classes}",) if classes.is_file() else ()
         self._java_flags = java_flags if lasting else (*QUICK, *java_flags)
-        self._port = port
         self._controller_port: int | None = None
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         """``host:port``, once it was started."""
-        if self._port is None:
-            message = "the broker was not started yet: it has no address"
-            raise RuntimeError(message)
-        return f"{LOOPBACK}:{self._port}"
+        return self.address
 
     @property
     def log_path(self) -> Path:
         """What the broker said."""
         return self.folder / "broker.log"
 
-    def start(self, *, within_s: float = START_WITHIN_S) -> None:
-        """Start it and wait until it answers clients.
-
-        Raises
-        ------
-        Fatal
-            If a jar isn't there or isn't the right one, the port is taken, the disk is full, or it doesn't answer
-            within ``within_s`` seconds.
-        """
-        self.begin()
-        self.await_ready(within_s=within_s)
-
-    def begin(self) -> None:
-        """Start it without waiting, so that other things can be started meanwhile.
-
-        Raises
-        ------
-        Fatal
-            As for ``start``.
-        """
-        if self.process is not None and self.process.poll() is None:
-            return
+    def _launched(self, port: int) -> subprocess.Popen[bytes]:
         classpath = jars.verified(self._libs)
-        if self._port is None:
-            self._port = free_port()
-        else:
-            refuse_busy(self._port, "the local broker")
         if self._controller_port is None:
             self._controller_port = free_port()
-        try:
-            self._prepare(classpath)
-            self._fence(classpath)
-            flags = (*self._java_flags, *fencing.BROKER_FLAGS)
-            start = command(classpath, "kafka.Kafka", self._properties_path, flags=flags)
-            with self.log_path.open("ab") as log:
-                self.process = children.spawn(start, cwd=self.folder, output=log)
-        except OSError as error:
-            message = f"can't start the local broker in {self.folder}: {error.strerror}; is the disk full or read-only?"
-            raise Fatal(message) from error
+        self._prepare(port, classpath)
+        self._fence(classpath)
+        flags = (*self._java_flags, *fencing.BROKER_FLAGS)
+        start = command(classpath, "kafka.Kafka", self._properties_path, flags=flags)
+        with self.log_path.open("ab") as log:
+            return children.spawn(start, cwd=self.folder, output=log)
 
-    def await_ready(self, *, within_s: float = START_WITHIN_S) -> None:
-        """Wait until it answers clients.
+    @staticmethod
+    def _answers(port: int) -> bool:
+        """Whether a broker on ``port`` names itself as one in its metadata: a client can work then.
 
-        Raises
-        ------
-        Fatal
-            If it ended, or doesn't answer within ``within_s`` seconds.
+        A request by hand (Metadata, version 0, no topics), since the Kafka client has one door and it isn't here.
         """
-        process, port = self.process, self._port
-        assert process is not None  # noqa: S101 - begin() comes first
-        assert port is not None  # noqa: S101
-        children.wait_until(lambda: process.poll() is not None or _answers(port), within_s=within_s)
-        if process.poll() is not None:
-            message = f"the local broker ended at its start: {self._last_words()} (all of it: {self.log_path})"
-            raise Fatal(message)
-        if not _answers(port):
-            self.kill()
-            message = f"the local broker didn't answer within {within_s:.0f} s; what it said is in {self.log_path}"
-            raise Fatal(message)
-
-    def kill(self) -> None:
-        """End it by SIGKILL, as a machine dies."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-    def restart(self) -> None:
-        """Start it again on the same port with what it held, whether it still runs or was killed."""
-        self.stop()
-        self.start()
-
-    def stop(self, *, within_s: float = STOP_WITHIN_S) -> None:
-        """Stop it in order; by SIGKILL when that takes longer than ``within_s`` seconds."""
-        if self.process is not None:
-            children.stop(self.process, within_s=within_s, by=signal.SIGTERM)
-
-    def __enter__(self) -> Self:
-        """Start it."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop()
+        body = struct.pack(">hhih", 3, 0, 1, -1) + struct.pack(">i", 0)
+        try:
+            with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+                connection.settimeout(2)
+                connection.sendall(struct.pack(">i", len(body)) + body)
+                answer = connection.recv(12)
+        except OSError:
+            return False
+        if len(answer) < 12:
+            return False
+        _size, _correlation, n_brokers = struct.unpack(">iii", answer)
+        return bool(n_brokers > 0)
 
     @property
     def _data(self) -> Path:
@@ -219,16 +159,10 @@ class LocalBroker:
     def _controller_properties_path(self) -> Path:
         return self.folder / "controller.properties"
 
-    def _prepare(self, classpath: list[Path]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        if free < LEAST_FREE_BYTES:
-            message = f"the disk is full: {free // 2**20} MB free at {self.folder}, "
-            message += f"the local broker needs {LEAST_FREE_BYTES // 2**20} MB: make room"
-            raise Fatal(message)
+    def _prepare(self, port: int, classpath: list[Path]) -> None:
         controller = f"CONTROLLER://{LOOPBACK}:{self._controller_port}"
         own = {"controller.quorum.voters": f"1@{LOOPBACK}:{self._controller_port}", "log.dirs": str(self._data)}
-        address = f"PLAINTEXT://{LOOPBACK}:{self._port}"
+        address = f"PLAINTEXT://{LOOPBACK}:{port}"
         broker = {"listeners": f"{address},{controller}", "advertised.listeners": address}
         _write(self._properties_path, SETTINGS | own | broker)
         _write(self._controller_properties_path, SETTINGS | own | {"listeners": controller} | fencing.SETTINGS)
@@ -258,15 +192,6 @@ class LocalBroker:
                 message = f"can't prepare the local broker's folder: {self._last_words()} (all of it: {self.log_path})"
                 raise Fatal(message)
 
-    def _last_words(self) -> str:
-        """Return the line of the log that says best why it ended."""
-        lines = self.log_path.read_text("utf-8", errors="replace").splitlines()
-        for mark in ("Address already in use", "No space left", "Caused by", "ERROR", "Exception"):
-            for line in reversed(lines):
-                if mark in line:
-                    return " ".join(line.split())[:240]
-        return " ".join(lines[-1].split())[:240] if lines else "it said nothing"
-
 
 def _write(path: Path, settings: Mapping[str, str]) -> None:
     path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")
@@ -278,22 +203,3 @@ def _kafka_uuid() -> str:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):
             return text
-
-
-def _answers(port: int) -> bool:
-    """Whether a broker on ``port`` names itself as one in its metadata: a client can work then.
-
-    A request by hand (Metadata, version 0, no topics), since the Kafka client has one door and it isn't here.
-    """
-    body = struct.pack(">hhih", 3, 0, 1, -1) + struct.pack(">i", 0)
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
-            connection.settimeout(2)
-            connection.sendall(struct.pack(">i", len(body)) + body)
-            answer = connection.recv(12)
-    except OSError:
-        return False
-    if len(answer) < 12:
-        return False
-    _size, _correlation, n_brokers = struct.unpack(">iii", answer)
-    return bool(n_brokers > 0)

@@ -8,25 +8,20 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
-import shutil
 import signal
 import socket
 import stat
 import struct
 import subprocess
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from smartblood.errors import Fatal
 from smartblood.local import children
-from smartblood.local.ports import LOOPBACK, free_port, refuse_busy
+from smartblood.local.ports import LOOPBACK
+from smartblood.local.server import LocalServer
 
 USER = "postgres"
 DATABASE = "smartblood"
-START_WITHIN_S = 30.0
-STOP_WITHIN_S = 5.0
-LEAST_FREE_BYTES = 128 * 2**20
 
 SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -39,7 +34,7 @@ SETTINGS = {
 }
 
 
-class LocalPostgres:
+class LocalPostgres(LocalServer):
     """A Postgres in ``folder``; what it holds is still there when it is started again.
 
     Parameters
@@ -52,11 +47,18 @@ class LocalPostgres:
         Whether it outlives the machine's crash, too; its own crash and restart it outlives in any case.
     """
 
+    NAME = "the local Postgres"
+    START_WITHIN_S = 30.0
+    STOP_WITHIN_S = 5.0
+    STOP_BY = signal.SIGINT
+    """Connections are cut, what is committed is kept."""
+
+    LEAST_FREE_BYTES = 128 * 2**20
+    TELLING = ("Address already in use", "No space left", "could not", "FATAL", "PANIC", "error")
+
     def __init__(self, folder: Path, *, port: int | None = None, durable: bool = True) -> None:
-        self.folder = folder.resolve()
+        super().__init__(folder, port)
         self._settings = SETTINGS | ({} if durable else {"fsync": "off", "full_page_writes": "off"})
-        self._port = port
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -68,72 +70,13 @@ class LocalPostgres:
         return f"postgresql+psycopg2://{USER}@{self.address}/{database}"
 
     @property
-    def address(self) -> str:
-        """``host:port``, once it was started."""
-        if self._port is None:
-            message = "the database was not started yet: it has no address"
-            raise RuntimeError(message)
-        return f"{LOOPBACK}:{self._port}"
-
-    @property
     def log_path(self) -> Path:
         """What Postgres said."""
         return self.folder / "postgres.log"
 
-    def start(self, *, within_s: float = START_WITHIN_S) -> None:
-        """Start it, make its database where it isn't, and wait until it answers.
-
-        Raises
-        ------
-        Fatal
-            If the port is taken, the disk is full, or it doesn't answer within ``within_s`` seconds.
-        """
-        self.begin()
-        self.await_ready(within_s=within_s)
-
-    def begin(self) -> None:
-        """Start it without waiting, so that other things can be started meanwhile.
-
-        Raises
-        ------
-        Fatal
-            As for ``start``.
-        """
-        if self.process is not None and self.process.poll() is None:
-            return
-        if self._port is None:
-            self._port = free_port()
-        else:
-            refuse_busy(self._port, "the local Postgres")
-        try:
-            self._prepare()
-            options = [f"--{name}={value}" for name, value in self._settings.items()]
-            self.process = self._spawn([_programs() / "postgres", "-D", self._data, "-p", str(self._port), *options])
-        except OSError as error:
-            message = (
-                f"can't start the local Postgres in {self.folder}: {error.strerror}; is the disk full or read-only?"
-            )
-            raise Fatal(message) from error
-
-    def await_ready(self, *, within_s: float = START_WITHIN_S) -> None:
-        """Wait until it answers, and make its database where it isn't.
-
-        Raises
-        ------
-        Fatal
-            If it ended, or doesn't answer within ``within_s`` seconds.
-        """
-        process, port = self.process, self._port
-        assert process is not None  # noqa: S101 - begin() comes first
-        assert port is not None  # noqa: S101
-        children.wait_until(lambda: process.poll() is not None or _answers(port), within_s=within_s)
-        if process.poll() is not None:
-            message = f"the local Postgres ended at its start: {self._last_words()} (all of it: {self.log_path})"
-            raise Fatal(message)
-        if not _answers(port):
-            self.kill()
-            message = f"the local Postgres didn't answer within {within_s:.0f} s; what it said is in {self.log_path}"
-            raise Fatal(message)
+    def await_ready(self, *, within_s: float | None = None) -> None:
+        """Wait until it answers, and make its database where it isn't; raises as ``LocalServer.await_ready`` does."""
+        super().await_ready(within_s=within_s)
         self.create_database(DATABASE)
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
@@ -146,45 +89,30 @@ class LocalPostgres:
         """Drop a database, whoever is connected."""
         self._sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def kill(self) -> None:
-        """End all of its processes by SIGKILL, as a machine dies."""
-        if self.process is None:
-            return
-        self.process.kill()
-        self.process.wait()
-        # Its own children notice within moments; the next start waits for them, since they hold its memory.
+    def _launched(self, port: int) -> subprocess.Popen[bytes]:
+        self._prepare()
+        options = [f"--{name}={value}" for name, value in self._settings.items()]
+        return self._spawn([_programs() / "postgres", "-D", self._data, "-p", str(port), *options])
 
-    def restart(self) -> None:
-        """Start it again on the same port with what it held, whether it still runs or was killed."""
-        self.stop()
-        self.start()
-
-    def stop(self) -> None:
-        """Stop it: connections are cut, what is committed is kept."""
-        if self.process is not None:
-            children.stop(self.process, within_s=STOP_WITHIN_S, by=signal.SIGINT)
-
-    def __enter__(self) -> Self:
-        """Start it."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop()
+    @staticmethod
+    def _answers(port: int) -> bool:
+        """Whether Postgres on ``port`` takes connections: it asks who is there, instead of saying that it starts up."""
+        parameters = f"user\0{USER}\0database\0postgres\0\0".encode()
+        try:
+            with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+                connection.settimeout(2)
+                connection.sendall(struct.pack(">ii", len(parameters) + 8, 196608) + parameters)
+                heard = connection.recv(1)
+                connection.sendall(b"X\0\0\0\4")  # good-bye
+                return heard == b"R"
+        except OSError:
+            return False
 
     @property
     def _data(self) -> Path:
         return self.folder / "data"
 
     def _prepare(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        if free < LEAST_FREE_BYTES:
-            message = f"the disk is full: {free // 2**20} MB free at {self.folder}, Postgres needs 128 MB: make room"
-            raise Fatal(message)
         self._data.mkdir(mode=0o700, exist_ok=True)
         owner = _owner()
         if owner is not None:
@@ -235,14 +163,6 @@ class LocalPostgres:
             raise Fatal(message)
         return done.stdout
 
-    def _last_words(self) -> str:
-        lines = self.log_path.read_text("utf-8", errors="replace").splitlines()
-        for mark in ("Address already in use", "No space left", "could not", "FATAL", "PANIC", "error"):
-            for line in reversed(lines):
-                if mark in line:
-                    return " ".join(line.split())[:240]
-        return lines[-1][:240] if lines else "it said nothing"
-
 
 def version() -> str:
     """Return which Postgres it is, by its own words.
@@ -286,17 +206,3 @@ def _let_through(path: Path) -> None:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
             folder.chmod(mode | stat.S_IXOTH)
-
-
-def _answers(port: int) -> bool:
-    """Whether Postgres on ``port`` takes connections: it asks who is there, instead of saying that it starts up."""
-    parameters = f"user\0{USER}\0database\0postgres\0\0".encode()
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
-            connection.settimeout(2)
-            connection.sendall(struct.pack(">ii", len(parameters) + 8, 196608) + parameters)
-            heard = connection.recv(1)
-            connection.sendall(b"X\0\0\0\4")  # good-bye
-            return heard == b"R"
-    except OSError:
-        return False
