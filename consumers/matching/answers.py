@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumers.matching.asking import Asked
-from consumers.matching.matcher import Matched, Offers, Shadow
+from consumers.matching.offers import Matched, Offers, Shadow
 from features.behaved import Behaviour
 from features.compatibility import why_nobody
 from features.confidence import confidence_of

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from consumers.matching.asking import Asked
-from consumers.matching.runs import SCORE_DECIMALS, Runs, Scoring
+from consumers.matching.offers import DISTANCE_DECIMALS, Candidates, Matched, Offers, Seen, Shadow, joined
+from consumers.matching.runs import SCORE_DECIMALS, Runs
 from features.behaved import Behaviour, as_told
 from features.behaviour import behaviour_at
 from features.compatibility import preference_classes, tiers_for
@@ -35,115 +35,7 @@ from features.vectors import (
     response_time_rows,
 )
 
-DISTANCE_DECIMALS = 2
 HOURS_DECIMALS = 4
-
-
-class Offers(NamedTuple):
-    """Whom the requests of a batch are offered, one request after the other; all arrays but ``start`` of one length.
-
-    Parameters
-    ----------
-    start : ndarray of int64, shape (n_requests + 1,)
-        First offer of each request.
-    row : ndarray of int32
-        Rows of the index.
-    distance_km, score : ndarray of float64
-        As the record has them.
-    tier : ndarray of int8
-        Compatibility tier.
-    seen : Seen
-        What the models saw and said of them, besides the score.
-    response_time_hours : ndarray of float64
-        Within which half of those answer who do.
-    explored : ndarray of bool
-    propensity : ndarray of float64
-    answers_within : ndarray of float64, shape (n, 3)
-        Probability of an answer within each of ``features.outcomes.HOURS``, to 6 decimals.
-    behaviour : ndarray of float32, shape (n, 12)
-        As ``features.behaved.as_told`` returns it.
-    shadows : list of Shadow
-        What the models that only watch say of each offer.
-    """
-
-    start: NDArray[np.int64]
-    row: NDArray[np.int32]
-    distance_km: NDArray[np.float64]
-    score: NDArray[np.float64]
-    tier: NDArray[np.int8]
-    seen: Seen
-    response_time_hours: NDArray[np.float64]
-    explored: NDArray[np.bool_]
-    propensity: NDArray[np.float64]
-    answers_within: NDArray[np.float64]
-    behaviour: NDArray[np.float32]
-    shadows: list[Shadow]
-
-
-class Shadow(NamedTuple):
-    """What a version that only watches says of n offers, in the terms of its model.
-
-    Parameters
-    ----------
-    scorer : Scorer
-    score : ndarray of float64, shape (n,)
-        Of ``donor_response_time`` hours, of others probabilities to 6 decimals.
-    answers_within : ndarray of float64, shape (n, 3), or None
-        Of ``donor_response_time`` alone.
-    """
-
-    scorer: Scorer
-    score: NDArray[np.float64]
-    answers_within: NDArray[np.float64] | None = None
-
-
-class Matched(NamedTuple):
-    """The answers to the requests of a batch, and what scoring them cost.
-
-    Parameters
-    ----------
-    found : list of Found
-        For each request.
-    offers : Offers
-    scorings : list of Scoring
-    """
-
-    found: list[Found]
-    offers: Offers
-    scorings: list[Scoring]
-
-
-class _Candidates(NamedTuple):
-    """Donors to score; ``request`` is their request's place in the batch."""
-
-    request: NDArray[np.int64]
-    row: NDArray[np.int32]
-    distance_km: NDArray[np.float64]
-    preference: NDArray[np.int8]
-
-
-class Seen(NamedTuple):
-    """What the models see and say of donors who are looked at for a request; all ndarrays of float64.
-
-    Parameters
-    ----------
-    availability_rows : ndarray, shape (n, 10)
-    reliability_rows : ndarray, shape (n, 7)
-    match_rows : ndarray, shape (n, 8)
-        With the two scores among them, as they were learned.
-    availability, reliability : ndarray, shape (n,)
-        To 6 decimals; recalibrated for the request's district.
-    """
-
-    availability_rows: NDArray[np.float64]
-    reliability_rows: NDArray[np.float64]
-    match_rows: NDArray[np.float64]
-    availability: NDArray[np.float64]
-    reliability: NDArray[np.float64]
-
-    def take(self, places: NDArray[np.int64]) -> Seen:
-        """Return what is seen of some of them, copied."""
-        return Seen(*(column[places] for column in self))
 
 
 class Matcher:
@@ -190,7 +82,7 @@ class Matcher:
         runs = Runs(self._timer, [one.request["district"] for one in asked])
         draws = [self._draw(one) for one in asked]
         found = [self._find(one, everybody=draw is not None) for one, draw in zip(asked, draws, strict=True)]
-        candidates = _joined([one.to_score for one in found])
+        candidates = joined([one.to_score for one in found])
         seen = self._look(asked, answering, candidates, runs)
         score = runs.scores([panel.match for panel in answering], candidates.request, seen.match_rows).told
         start, offered = ranked(
@@ -256,7 +148,7 @@ class Matcher:
             everybody=everybody,
         )
 
-    def _look(self, asked: Sequence[Asked], answering: Sequence[Panel], candidates: _Candidates, runs: Runs) -> Seen:
+    def _look(self, asked: Sequence[Asked], answering: Sequence[Panel], candidates: Candidates, runs: Runs) -> Seen:
         """Return what the models see of each candidate, and what those say that the last one hears."""
 
         def of_request(values: list[int]) -> NDArray[np.int64]:
@@ -325,12 +217,12 @@ class Matcher:
                 continue
             row, km = _left_out(self._index, everybody, offers.row[first : last + 1], displaced)
             place = draw.place(n_left_out)
-            explored.append(_Candidates(*(np.array([value]) for value in (i, row[place], km[place], displaced))))
+            explored.append(Candidates(*(np.array([value]) for value in (i, row[place], km[place], displaced))))
             places.append(last)
             offers.propensity[last] = self._exploring.share / n_left_out
         if not places:
             return
-        candidates = _Candidates(*(np.concatenate(parts) for parts in zip(*explored, strict=True)))
+        candidates = Candidates(*(np.concatenate(parts) for parts in zip(*explored, strict=True)))
         offers.row[places], offers.distance_km[places] = candidates.row, candidates.distance_km
         seen = self._look(asked, answering, candidates, runs)
         for column, of_explored in zip(offers.seen, seen, strict=True):
@@ -358,18 +250,8 @@ def _answer_times(chances: NDArray[np.float64]) -> tuple[NDArray[np.float64], ND
     return np.round(median_hours(answered), HOURS_DECIMALS), np.round(answers_within(answered), SCORE_DECIMALS)
 
 
-def _joined(parts: Sequence[Askable]) -> _Candidates:
-    lengths = [len(part.row) for part in parts]
-    return _Candidates(
-        np.repeat(np.arange(len(parts)), lengths),
-        np.concatenate([np.empty(0, np.int32), *(part.row for part in parts)]),
-        np.round(np.concatenate([np.empty(0), *(part.km for part in parts)]), DISTANCE_DECIMALS),
-        np.concatenate([np.empty(0, np.int8), *(part.preference for part in parts)]),
-    )
-
-
 def _tiers(
-    asked: Sequence[Asked], candidates: _Candidates, places: NDArray[np.int64] | slice, index: DonorIndex
+    asked: Sequence[Asked], candidates: Candidates, places: NDArray[np.int64] | slice, index: DonorIndex
 ) -> NDArray[np.int8]:
     tiers = np.stack([tiers_for(one.request) for one in asked])
     of_candidates: NDArray[np.int8] = tiers[

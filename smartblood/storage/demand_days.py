@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import Insert, aggregate_order_by, insert
 
 from features.demand import DAYS_MAX, Demand
 from smartblood.storage.bulk import Incoming
+from smartblood.storage.connected import Connected
 from smartblood.storage.demand import in_order
-from smartblood.storage.engine import engine_of, translated
-from smartblood.storage.steps import require_up_to_date
+from smartblood.storage.engine import translated
 from smartblood.storage.tables import CONSUMER_OFFSETS, DEMAND_DAYS, DEMAND_FORECASTS
 
 ROWS_AT_ONCE = 20_000
@@ -80,7 +80,7 @@ EPOCH = dt.date(1970, 1, 1)
 _DAY_NUMBER = cast(DEMAND_DAYS.c.day - literal(EPOCH, Date()), Integer)
 
 
-class DemandDays:
+class DemandDays(Connected):
     """Days of demand in Postgres.
 
     Parameters
@@ -93,17 +93,6 @@ class DemandDays:
     Fatal
         If the URL is none of Postgres.
     """
-
-    def __init__(self, url: str) -> None:
-        self._engine = engine_of(url)
-
-    def close(self) -> None:
-        """Let the connections go."""
-        self._engine.dispose()
-
-    def require_up_to_date(self) -> None:
-        """Refuse to work where a migration is pending; raises as ``schema.require_up_to_date`` does."""
-        require_up_to_date(self._engine)
 
     def bring_in(self, days: Sequence[Day], tell: Callable[[int], None] = lambda _: None) -> Imported:
         """Put what a file says beside what recording counts: all of it or nothing, and the same again changes nothing.

@@ -14,8 +14,8 @@ from sqlalchemy import ARRAY, BigInteger, Connection, Table, Text, bindparam, ca
 from sqlalchemy.dialects.postgresql import insert
 
 from features.outcomes import FACTS, Turn
-from smartblood.storage.engine import engine_of, translated
-from smartblood.storage.steps import require_up_to_date
+from smartblood.storage.connected import Connected
+from smartblood.storage.engine import translated
 from smartblood.storage.tables import (
     BLOOD_REQUESTS,
     DONOR_OUTCOMES,
@@ -101,7 +101,7 @@ class Recorded(NamedTuple):
     is_cut: bool
 
 
-class Judgements:
+class Judgements(Connected):
     """The judgements of models in Postgres, and what they are made of.
 
     Parameters
@@ -114,13 +114,6 @@ class Judgements:
     Fatal
         If the URL is none of Postgres.
     """
-
-    def __init__(self, url: str) -> None:
-        self._engine = engine_of(url)
-
-    def require_up_to_date(self) -> None:
-        """Refuse to work where a migration is pending; raises as ``schema.require_up_to_date`` does."""
-        require_up_to_date(self._engine)
 
     def as_of(self) -> int | None:
         """Return until when outcomes are known, stream time; None where nothing came of anything yet."""
@@ -176,10 +169,6 @@ class Judgements:
         with translated("the last judgement"), self._engine.connect() as connection:
             performances, drifts = (_last(connection, table) for table in (MODEL_PERFORMANCE, MODEL_DRIFT))
         return performances, drifts
-
-    def close(self) -> None:
-        """Let the connections go."""
-        self._engine.dispose()
 
 
 def _us(instant: Any) -> Any:  # noqa: ANN401 - a column

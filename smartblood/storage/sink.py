@@ -27,8 +27,8 @@ from smartblood.storage import answers, artefacts, demand, forecasts, outcomes
 from smartblood.storage import statements as sql
 from smartblood.storage.artefacts import Artefacts, no_artefacts
 from smartblood.storage.bulk import Incoming, Offset
-from smartblood.storage.engine import engine_of, translated
-from smartblood.storage.steps import require_up_to_date
+from smartblood.storage.connected import Connected
+from smartblood.storage.engine import translated
 from smartblood.storage.tables import CONSUMER_OFFSETS
 
 SETTLING_LOCK = 7_352_911_002
@@ -47,7 +47,7 @@ def no_probe(_: str) -> None:
     """Do nothing at a step; tests put something here that ends the process."""
 
 
-class Sink:
+class Sink(Connected):
     """The record in Postgres.
 
     Parameters
@@ -75,14 +75,10 @@ class Sink:
         releases_topic: str = "model-released",
         probe: Callable[[str], None] = no_probe,
     ) -> None:
-        self._engine = engine_of(url)
+        super().__init__(url)
         self._tell_artefacts = tell_artefacts
         self._releases_topic = releases_topic
         self._probe = probe
-
-    def require_up_to_date(self) -> None:
-        """Refuse to work where a migration is pending; raises as ``schema.require_up_to_date`` does."""
-        require_up_to_date(self._engine)
 
     def show_models(self) -> None:
         """Show the champion of each model as of what is recorded: the default where nothing was released.
@@ -172,10 +168,6 @@ class Sink:
             _put(connection, artefacts.PUT_RELEASES, artefacts.RELEASES, rows.releases)
             touched = {row.model_name for row in rows.releases}
             artefacts.settle(connection, touched, self._tell_artefacts())
-
-    def close(self) -> None:
-        """Let the connections go."""
-        self._engine.dispose()
 
     def _move(self, connection: Connection, offsets: Sequence[Offset]) -> None:
         if not offsets:

@@ -29,7 +29,8 @@ from sqlalchemy import (
 
 from features.outcomes import FACTS
 from smartblood.storage.bulk import Incoming
-from smartblood.storage.engine import engine_of, translated
+from smartblood.storage.connected import Connected
+from smartblood.storage.engine import translated
 from smartblood.storage.tables import (
     DEMAND_DAYS,
     DEMAND_FORECASTS,
@@ -116,7 +117,7 @@ KINDS = ("matches", *_OLD)
 _SCORES = Incoming(DONORS, ("id", "reliability_score", "reliability_sd", "reliability_at"))
 
 
-class Upkeep:
+class Upkeep(Connected):
     """Maintenance of the record in Postgres.
 
     Parameters
@@ -129,13 +130,6 @@ class Upkeep:
     Fatal
         If the URL is none of Postgres.
     """
-
-    def __init__(self, url: str) -> None:
-        self._engine = engine_of(url)
-
-    def close(self) -> None:
-        """Let the connections go."""
-        self._engine.dispose()
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
