@@ -21,7 +21,7 @@ from smartblood.kafka.loop import Loop
 from smartblood.kafka.messages import drain, sorted_out
 from smartblood.kafka.offsets import Offsets
 from smartblood.kafka.tuning import Tuning
-from tests.bench.report import median, print_table
+from tests.bench.report import print_table, spread
 from tests.integration.runtime.toy import TOPOLOGY, Counting
 from tests.integration.runtime.world import N_PARTITIONS, World, wait_until
 
@@ -95,7 +95,7 @@ def test_records_a_second(broker, topic_prefix, tmp_path):
                 n_timed = answered() - first
                 found.append(n_timed / (time.perf_counter() - begun_s))
                 cpu.append((time.process_time() - cpu_s) / n_timed * 1e6)
-        rows.append([f"{records_max:,}", f"{median(found):,.0f}", f"{median(cpu):.1f}"])
+        rows.append([f"{records_max:,}", spread(found), spread(cpu, ".1f")])
     print_table("The loop: consume, answer, commit, exactly once; one worker, medians of 3", rows, *DISTRIBUTIONS)
 
 
@@ -165,6 +165,6 @@ def test_following_from_the_beginning(broker, topic_prefix, tmp_path):
         follower.close()
         assert n_seen == [N_FOLLOWED]
     rows = [["records", "seconds", "records/s"]]
-    rows.append([f"{N_FOLLOWED:,}", f"{median(seconds):.2f}", f"{N_FOLLOWED / median(seconds):,.0f}"])
+    rows.append([f"{N_FOLLOWED:,}", spread(seconds, ".2f"), spread(N_FOLLOWED / one for one in seconds)])
     title = "Following a topic from its beginning, records of about 300 bytes, not decoded, medians of 3"
     print_table(title, rows, *DISTRIBUTIONS)

@@ -24,7 +24,7 @@ from schemas.codec import Codec
 from schemas.records import Record
 from smartblood.registry.loading import load_panel
 from tests.bench.kerala import N_PARTITIONS, donor_records, requests
-from tests.bench.report import median, print_table
+from tests.bench.report import print_table, spread
 
 N_DONORS = int(os.environ.get("BENCH_DONORS", "1000000"))
 MODELS = Path(__file__).parents[2] / "models_artifacts"
@@ -69,7 +69,7 @@ def test_index_restore(donors, panel):
         f"Index restore: {index.n_donors:,} donors from encoded donor-states, medians of 3",
         [
             ["figure", "value", "to reach (1,000,000 donors)"],
-            ["seconds", f"{median(seconds):.2f}", "20, with Kafka"],
+            ["seconds", spread(seconds, ".2f"), "20, with Kafka"],
             ["bytes a donor", f"{index.n_bytes / index.n_donors:.1f}", "150"],
             ["bytes of a record", f"{sum(len(record.value) for record in donors) / len(donors):.0f}", ""],
             ["peak resident MB", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f}", ""],
@@ -140,9 +140,9 @@ def test_requests_a_second(matching, batch_size):
         f"Matching alone: {matching.index.n_donors:,} donors, top 10, batches of {batch_size}, medians of {N_RUNS}",
         [
             ["figure", "value", "to reach"],
-            ["requests/s", f"{median(rates):,.0f}", "1,000"],
-            ["of a request, ms", f"{1000 / median(rates):.3f}", ""],
-            ["  of which scoring, ms", f"{median(inference):.3f}", ""],
+            ["requests/s", spread(rates), "1,000"],
+            ["of a request, ms", spread((1000 / rate for rate in rates), ".3f"), ""],
+            ["  of which scoring, ms", spread(inference, ".3f"), ""],
             ["rows scored a request", f"{n_rows / len(records):.0f}", ""],
         ],
         *DISTRIBUTIONS,

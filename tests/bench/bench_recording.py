@@ -19,7 +19,7 @@ from features.vectors import MATCH_FEATURES
 from smartblood.storage.schema import upgrade
 from smartblood.storage.sink import Sink
 from smartblood.storage.tables import DONORS
-from tests.bench.report import median, print_table
+from tests.bench.report import print_table, spread
 from tests.integration.recording.record_world import make_topics, publish, recording, settings_of, wait_until
 from tests.record_events import AT, CODEC, MINUTE, an_id, event, key_of, matches_of, record
 
@@ -93,11 +93,13 @@ def test_ways_to_write_a_batch(database_url):
                 began = time.perf_counter()
                 way(sink, engine, given)
                 times.append(time.perf_counter() - began)
-        rates = [f"{N_ROWS / median(times):,.0f}" for times in (new, known)]
-        table.append((name, *rates, f"{1000 * median(one):.1f}"))
+        rates = [spread(N_ROWS / seconds for seconds in times) for times in (new, known)]
+        table.append((name, *rates, spread((1000 * seconds for seconds in one), ".1f")))
     sink.close()
     engine.dispose()
-    print_table(f"{N_ROWS:,} donors by upsert in one transaction", table, "sqlalchemy", "psycopg2-binary")
+    print_table(
+        f"{N_ROWS:,} donors by upsert in one transaction, medians of {N_RUNS}", table, "sqlalchemy", "psycopg2-binary"
+    )
 
 
 def states():
@@ -149,5 +151,6 @@ def test_from_the_topics_into_postgres(broker, postgres, what, records, n_record
             rates.append(n_records / (time.perf_counter() - began))
         engine.dispose()
         postgres.drop_database(name)
-    table = [("what", "records", "records/s, one worker"), (what, f"{n_records:,}", f"{median(rates):,.0f}")]
-    print_table("Recording, from the topics into Postgres", table, "confluent-kafka", "sqlalchemy", "psycopg2-binary")
+    table = [("what", "records", "records/s, one worker"), (what, f"{n_records:,}", spread(rates))]
+    title = "Recording, from the topics into Postgres, medians of 3"
+    print_table(title, table, "confluent-kafka", "sqlalchemy", "psycopg2-binary")

@@ -1,4 +1,4 @@
-"""How benchmarks print: a table with the machine, the versions and medians."""
+"""How benchmarks print: a table with the machine, the versions, medians and between what the runs lay."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ def versions(*distributions: str) -> str:
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in distributions)
 
 
-def median(values: Iterable[float]) -> float:
-    return statistics.median(values)
+def spread(values: Iterable[float], form: str = ",.0f") -> str:
+    """The median of several runs, and the least and the most of them."""
+    runs = sorted(values)
+    return f"{statistics.median(runs):{form}} ({runs[0]:{form}}-{runs[-1]:{form}})"
 
 
 def print_table(title: str, rows: Sequence[Sequence[str]], *distributions: str) -> None:
