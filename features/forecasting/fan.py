@@ -42,6 +42,23 @@ def fan_of(said: Floats) -> Floats:
     return np.asarray(np.sort(logs - logs[..., [_MIDDLE]], axis=-1))
 
 
+def as_unsure_as_any(fan: Floats, is_new: NDArray[np.bool_]) -> Floats:
+    """Return the fans of series, those of series of which little is known opened at least as wide as any other's.
+
+    Parameters
+    ----------
+    fan : ndarray of float64, shape (n_series, n_levels)
+        As ``fan_of`` gives it; NaN of a series that can't be forecast.
+    is_new : ndarray of bool, shape (n_series,)
+    """
+    known = fan[~is_new & ~np.isnan(fan).any(axis=-1)]
+    if not known.size:
+        return fan
+    widest = np.concatenate([known[:, :_MIDDLE].min(axis=0), [0.0], known[:, _MIDDLE + 1 :].max(axis=0)])
+    opened = np.where(np.arange(len(LEARNED)) < _MIDDLE, np.minimum(fan, widest), np.maximum(fan, widest))
+    return np.where(is_new[:, None], opened, fan)
+
+
 def stretch_of(outcomes: Floats, means: Floats, fan: Floats) -> float:
     """Return by what a fan is to be multiplied so that as many outcomes lie within as it says; 1 where there are none.
 

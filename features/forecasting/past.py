@@ -1,8 +1,9 @@
 """What the past of series says as of each period: levels, means, years before, spread.
 
 All of it is causal: what stands at a period depends on no later one, so that the same numbers come out whether a
-history ends there or goes on. Values are measured in logarithms of one more, against the series' own level: so trees
-that learned of some series can speak of others.
+history ends there or goes on. One thing isn't: what is out of all proportion to a series' first values is told by the
+median of the first eight of them. Values are measured in logarithms of one more, against the series' own level: so
+trees that learned of some series can speak of others.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ class Past:
     ----------
     pace : Pace
     values : ndarray of float64
-        As they were counted; NaN where nothing is known.
+        Cut down to what is in some proportion, so that one absurd value of one series teaches nothing about the others;
+        NaN where nothing is known.
     logs : ndarray of float64
-        Logarithms of one more, of values cut down to what is in some proportion.
+        Logarithms of one more.
     log_levels : tuple of ndarray
         Means of ``logs`` over each of the pace's ``levels``.
     mean_levels : tuple of ndarray
@@ -97,7 +99,7 @@ def past_of(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> P
         log_levels.append(_level(logs, window, log_priors))
         mean_levels.append(np.maximum(_level(capped, window, priors), MEAN_LEAST))
     spread = _spread(capped, mean_levels[1], pace)
-    return Past(pace, values, logs, (log_levels[0], log_levels[1]), (mean_levels[0], mean_levels[1]), spread)
+    return Past(pace, capped, logs, (log_levels[0], log_levels[1]), (mean_levels[0], mean_levels[1]), spread)
 
 
 def rolling(x: Floats, window: int) -> tuple[Floats, Floats]:

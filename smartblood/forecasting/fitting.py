@@ -14,6 +14,11 @@ from smartblood.registry.forecaster import COUNT, LOG
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+
+class TooFew(ValueError):  # noqa: N818 - what the history is, not what went wrong with us
+    """{n} examples teach nothing: a longer history, or more series, would."""
+
+
 NEXT_TO_NOTHING = 1e-6
 """What is learned, of a series' level, where nothing was ever asked for: of nothing at all Tweedie's has no mean."""
 
@@ -33,8 +38,8 @@ def fit_learner(past: Past, calendar: Floats, n_known: int, horizon: int, kind: 
 
     Raises
     ------
-    ValueError
-        If there is nothing to learn from.
+    TooFew
+        If there is too little to learn from.
     """
     parameters = parameters_of(kind)
     parts = [
@@ -44,7 +49,7 @@ def fit_learner(past: Past, calendar: Floats, n_known: int, horizon: int, kind: 
     rows, target, weight = (np.concatenate(one) for one in zip(*parts, strict=True))
     if target.size < 2 * parameters["min_data_in_leaf"]:
         message = f"{target.size} examples teach nothing: a longer history, or more series, would"
-        raise ValueError(message)
+        raise TooFew(message)
     if kind.kind == COUNT and not target.any():
         target = np.full_like(target, NEXT_TO_NOTHING)
     data = lightgbm.Dataset(

@@ -22,7 +22,7 @@ from features.forecasting.rows import NAMES
 from features.forecasting.spread import conformal_tables, places_of
 from features.series import SeriesTable
 from smartblood.forecasting.combining import Combined, combine
-from smartblood.forecasting.fitting import first_origin, fit_learner
+from smartblood.forecasting.fitting import TooFew, first_origin, fit_learner
 from smartblood.forecasting.recipes import FAN, LARGE, LOG_MEAN_LEAST, SEED, SMALL, Kind
 from smartblood.registry.forecaster import Learner, expected
 from smartblood.registry.trees import read_trees
@@ -154,19 +154,37 @@ def _earlier(
         message = f"{past.shape[1]} periods are too few to learn from and to judge what was learned, {horizon} ahead"
         raise ValueError(message)
     parts: list[list[tuple[Floats, ...]]] = [[] for _ in range(horizon)]
+    judged = []
     for start, end in zip(starts, [*starts[1:], past.shape[1]], strict=True):
-        learners = []
-        for kind in kinds:
-            key = (start, horizon, kind)
-            if key not in fitted:
-                on_step(f"fitting to the first {start:,} periods, as if no more were known")
-                text = fit_learner(past, calendar, start, horizon, kind, seed)
-                fitted[key] = Learner(kind.kind, kind.level, read_trees(text, NAMES))
-            learners.append(fitted[key])
+        try:
+            learners = [_fitted(past, calendar, start, horizon, kind, seed, fitted, on_step) for kind in kinds]
+        except TooFew:
+            if start == starts[-1] and not judged:
+                raise
+            continue
+        judged.append(start)
         for step in range(1, horizon + 1):
             parts[step - 1].append(_judged(learners, past, calendar, start, end, step))
     columns = [[np.concatenate(one, axis=-1) for one in zip(*part, strict=True)] for part in parts]
-    return Earlier(*(list(one) for one in zip(*columns, strict=True))), starts
+    return Earlier(*(list(one) for one in zip(*columns, strict=True))), judged
+
+
+def _fitted(  # noqa: PLR0913, PLR0917 - what a fit depends on, and where it is kept
+    past: Past,
+    calendar: Floats,
+    start: int,
+    horizon: int,
+    kind: Kind,
+    seed: int,
+    fitted: dict[tuple[int, int, Kind], Learner],
+    on_step: Callable[[str], None],
+) -> Learner:
+    key = (start, horizon, kind)
+    if key not in fitted:
+        on_step(f"fitting to the first {start:,} periods, as if no more were known")
+        text = fit_learner(past, calendar, start, horizon, kind, seed)
+        fitted[key] = Learner(kind.kind, kind.level, read_trees(text, NAMES))
+    return fitted[key]
 
 
 def _judged(

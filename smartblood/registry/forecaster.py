@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place, calendar_columns
-from features.forecasting.fan import fan_of, fan_quantiles
+from features.forecasting.fan import as_unsure_as_any, fan_of, fan_quantiles
 from features.forecasting.histories import pace_of_history, unit_of, usable
 from features.forecasting.pace import Pace
 from features.forecasting.past import Past, past_of
@@ -91,7 +91,9 @@ class Fan:
         """Return how far quantiles lie from means ``step`` periods ahead, shape (n_series, n_levels)."""
         beyond = float(np.sqrt(max(step / len(self.stretches), 1.0)))
         stretch = self.stretches[min(step, len(self.stretches)) - 1] * beyond
-        return np.asarray(stretch * fan_of(expected(self.learners, past, calendar, last, step))[:, 0])
+        fan = fan_of(expected(self.learners, past, calendar, last, step))[:, 0]
+        n_known = np.count_nonzero(~np.isnan(past.values[:, -past.pace.a_year :]), axis=1)
+        return np.asarray(stretch * as_unsure_as_any(fan, n_known < past.pace.levels[0]))
 
 
 @dataclass(frozen=True, slots=True)

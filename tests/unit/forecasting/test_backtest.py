@@ -79,6 +79,42 @@ def test_large_series_get_learned_quantiles_and_bad_ones_among_them_stop_no_othe
     assert (width[3:] > 1).all()
 
 
+@pytest.mark.parametrize("size", [1.0, 0.01], ids=["large series", "small counts"])
+@pytest.mark.parametrize("absurd", [5_000.0, 1e6])
+def test_one_absurd_value_in_what_judges_moves_no_other_series(size, absurd):
+    table = weekly()
+    plain = np.rint(table.values * size)
+    spoilt = plain.copy()
+    spoilt[0, -10] = absurd  # within the last fold's outcomes
+    said = [
+        forecaster_of(learn(one, 3, version="0").content, sha256="").forecast(one, 3).mean[1:]
+        for one in (SeriesTable(table.names, WEEKS, values) for values in (plain, spoilt))
+    ]
+    assert said[1] == pytest.approx(said[0], rel=0.2)
+    assert said[1].sum() == pytest.approx(said[0].sum(), rel=0.1)
+
+
+def test_a_series_of_one_point_is_as_unsure_as_any_other():
+    table = weekly()
+    point = np.full(len(WEEKS), np.nan)
+    point[5] = 200
+    known = SeriesTable((*table.names, ("point",)), WEEKS, np.vstack([table.values, point]))
+    said = forecaster_of(learn(known, 3, version="0").content, sha256="").forecast(known, 3)
+    width = np.log(said.quantiles[..., -1]) - np.log(said.quantiles[..., 0])
+    assert (width[3] >= width[:3].max(axis=0) - 0.02).all()  # of logarithms of one more
+
+
+def test_a_fold_that_is_too_short_to_learn_from_is_left_out():
+    months = np.arange("2018-01", "2024-01", dtype="datetime64[M]").astype("datetime64[D]")
+    values = np.random.default_rng(3).poisson(100, (1, len(months))).astype(float)
+    table = SeriesTable((("a",),), months, values)
+    content = learn(table, 3, version="0")
+    assert content.told["folds"]
+    assert np.isfinite(forecaster_of(content.content, sha256="").forecast(table, 3).mean).all()
+    with pytest.raises(ValueError, match="teach nothing"):
+        learn(SeriesTable((("a",),), months[:40], values[:, :40]), 3, version="0")
+
+
 def test_cutoffs_end_one_horizon_before_the_table():
     assert Plan(horizon=4, season=52, origins=3, every=4).cutoffs(100) == [87, 91, 95]
 
