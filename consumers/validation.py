@@ -113,6 +113,7 @@ def _request(record: Record, event: dict[str, Any], *, where: str) -> Event:
     _within(event["patient_age"], 0, 130, f"{where}patient_age", optional=True)
     _within(event["latitude"], -90.0, 90.0, f"{where}latitude")
     _within(event["longitude"], -180.0, 180.0, f"{where}longitude")
+    event["required_by"] = _instant(event["required_by"])
     wait_us = event["required_by"] - event["occurred_at"]
     if wait_us < 0:
         reason = f"{where}required_by: before occurred_at"
@@ -262,6 +263,7 @@ def _head(record: Record, event: dict[str, Any], *, where: str) -> None:
     if event["occurred_at"] > record.timestamp_ms * 1000 + DAY_US:
         reason = f"{where}occurred_at: more than a day after the record's own timestamp"
         raise InvalidRecord(reason, kind="instant")
+    event["occurred_at"] = _instant(event["occurred_at"])
 
 
 def _since_2000(event: dict[str, Any], *, where: str) -> None:

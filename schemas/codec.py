@@ -22,6 +22,8 @@ from schemas.records import Event
 
 FRAME = struct.Struct(">bI")
 FIRST_OWN_ID = 1_000_001
+INT_LEAST, INT_MOST = -(2**31), 2**31 - 1
+"""What Avro's int can say; fastavro writes and reads more, which others refuse and no column has room for."""
 
 
 class SchemaRegistry(Protocol):
@@ -62,6 +64,7 @@ class Codec:
         self._latest: dict[str, Any] = {}
         self._encoders: dict[str, Callable[[Event], bytes]] = {}
         self._newest: set[tuple[str, int]] = set()
+        self._ints: dict[str, tuple[str, ...]] = {}
 
     def is_newest(self, topic: str, value: bytes) -> bool:
         """Tell whether ``value`` was written with the newest schema of ``topic``, for who reads bodies by themselves.
@@ -96,6 +99,11 @@ class Codec:
         if body.tell() != len(value):
             reason = f"value: {len(value) - body.tell()} bytes left over after the event of schema {schema_id}"
             raise InvalidRecord(reason, kind="undecodable")
+        for name in self._ints[topic]:
+            number = event[name]
+            if number is not None and not INT_LEAST <= number <= INT_MOST:
+                reason = f"value: not Avro of schema {schema_id}: {name}: {number} is no int of 32 bits"
+                raise InvalidRecord(reason, kind="undecodable")
         return event
 
     def encode(self, topic: str, event: Event) -> bytes:
@@ -127,7 +135,9 @@ class Codec:
 
     def _parsed(self, topic: str) -> Any:  # noqa: ANN401 - fastavro's parsed schemas are nested JSON
         if topic not in self._latest:
-            self._latest[topic] = fastavro.parse_schema(without_logical_types(latest_schema(topic).load()))
+            plain = without_logical_types(latest_schema(topic).load())
+            self._latest[topic] = fastavro.parse_schema(plain)
+            self._ints[topic] = tuple(one["name"] for one in plain["fields"] if _is_int(one["type"]))
         return self._latest[topic]
 
     def _reader(self, topic: str, schema_id: int) -> Callable[[io.BytesIO], Event]:
@@ -156,6 +166,12 @@ class Codec:
             reason = f"value: schema {schema_id} is not known on {topic}"
             raise InvalidRecord(reason, kind="unknown_schema")
         return found
+
+
+def _is_int(type_: Any) -> bool:  # noqa: ANN401 - Avro schemas are nested JSON
+    """Tell whether a field is an int, or null besides."""
+    name = type_.get("type") if isinstance(type_, dict) else type_
+    return name == "int" or (isinstance(type_, list) and any(_is_int(one) for one in type_))
 
 
 def frame_of(value: bytes) -> int:

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,8 @@ class Whole:
     settings: Settings
     metrics_url: str
     supervisor: Supervisor
+    machine: Machine
+    tell: Callable[..., None]
 
     def addresses(self) -> dict[str, str | None]:
         """Where clients find it; a password is not shown."""
@@ -57,9 +59,16 @@ class Whole:
         }
 
     def keep_running(self, stop: Stop) -> None:
-        """Look after the processors until ``stop`` is set."""
+        """Look after the processors, and after broker and database where they are this machine's own, until ``stop``.
+
+        Raises
+        ------
+        Fatal
+            If broker or database died and can't be started again.
+        """
         while not stop.wait(0.2):
             self.supervisor.tick()
+            self.machine.revive(self.tell)
 
 
 def run(settings: Settings, *, data: Path | None, n_workers: int) -> None:
@@ -114,7 +123,7 @@ def started(settings: Settings, stop: Stop, *, data: Path | None = None, n_worke
         supervisor.let_go()
         _await_ready(supervisor, stop)
         log.info("ready", after_s=round(time.monotonic() - began_at_s, 2), metrics=f"{probes.url}/metrics")
-        yield Whole(here.settings, probes.url, supervisor)
+        yield Whole(here.settings, probes.url, supervisor, here, log.warning)
 
 
 def _prepare(here: Machine, log: FilteringBoundLogger) -> None:

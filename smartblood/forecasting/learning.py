@@ -154,7 +154,7 @@ def _earlier(
         message = f"{past.shape[1]} periods are too few to learn from and to judge what was learned, {horizon} ahead"
         raise ValueError(message)
     parts: list[list[tuple[Floats, ...]]] = [[] for _ in range(horizon)]
-    judged = []
+    judged: list[int] = []
     for start, end in zip(starts, [*starts[1:], past.shape[1]], strict=True):
         try:
             learners = [_fitted(past, calendar, start, horizon, kind, seed, fitted, on_step) for kind in kinds]

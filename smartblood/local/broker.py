@@ -189,7 +189,7 @@ class LocalBroker(LocalServer):
         with self.log_path.open("ab") as log:
             child = children.spawn(command(classpath, "kafka.tools.StorageTool", *arguments, flags=QUICK), output=log)
             if child.wait() != 0:
-                message = f"can't prepare the local broker's folder: {self._last_words()} (all of it: {self.log_path})"
+                message = f"can't prepare the local broker's folder: {self.last_words()} (all of it: {self.log_path})"
                 raise Fatal(message)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,10 @@ from smartblood.settings import Settings
 if TYPE_CHECKING:
     from smartblood.local.broker import LocalBroker
     from smartblood.local.postgres import LocalPostgres
+
+
+REVIVE_EACH_S = 5.0
+"""What dies again and again is started so often."""
 
 
 class Machine:
@@ -41,6 +46,7 @@ class Machine:
         self._stack = ExitStack()
         self._broker: LocalBroker | None = None
         self._postgres: LocalPostgres | None = None
+        self._not_before_s: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         """Begin to start them.
@@ -71,6 +77,28 @@ class Machine:
         """Wait until the broker answers, where it was started here."""
         if self._broker is not None:
             self._broker.await_ready()
+
+    def revive(self, tell: Callable[..., None]) -> None:
+        """Start again what was started here and has died, on its port and with what it held; to be called often.
+
+        It doesn't wait until it answers: whoever works with it does.
+
+        Parameters
+        ----------
+        tell : callable
+            Told what is started again, by keywords what it said last.
+
+        Raises
+        ------
+        Fatal
+            If it can't be started: its port was taken, the disk is full.
+        """
+        for server in (self._broker, self._postgres):
+            if server is None or not server.died or time.monotonic() < self._not_before_s.get(server.NAME, 0.0):
+                continue
+            self._not_before_s[server.NAME] = time.monotonic() + REVIVE_EACH_S
+            tell(f"{server.NAME} died: started again", said=server.last_words())
+            server.begin()
 
     def _begin(self, stack: ExitStack, place: Path) -> None:
         if not self.settings.kafka_bootstrap_servers:

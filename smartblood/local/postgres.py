@@ -131,7 +131,7 @@ class LocalPostgres(LocalServer):
             ]
         )
         if child.wait() != 0:
-            message = f"can't prepare the local Postgres's folder: {self._last_words()} (all of it: {self.log_path})"
+            message = f"can't prepare the local Postgres's folder: {self.last_words()} (all of it: {self.log_path})"
             raise Fatal(message)
 
     def _spawn(self, argv: list[str | Path]) -> subprocess.Popen[bytes]:

@@ -106,12 +106,26 @@ class LocalServer(ABC):
         assert port is not None  # noqa: S101
         children.wait_until(lambda: process.poll() is not None or self._answers(port), within_s=within_s)
         if process.poll() is not None:
-            message = f"{self.NAME} ended at its start: {self._last_words()} (all of it: {self.log_path})"
+            message = f"{self.NAME} ended at its start: {self.last_words()} (all of it: {self.log_path})"
             raise Fatal(message)
         if not self._answers(port):
             self.kill()
             message = f"{self.NAME} didn't answer within {within_s:.0f} s; what it said is in {self.log_path}"
             raise Fatal(message)
+
+    @property
+    def died(self) -> bool:
+        """Whether it was started and has ended, by whatever it was."""
+        return self.process is not None and self.process.poll() is not None
+
+    def last_words(self) -> str:
+        """Return the line of its log that says best why it ended."""
+        lines = self.log_path.read_text("utf-8", errors="replace").splitlines()
+        for mark in self.TELLING:
+            for line in reversed(lines):
+                if mark in line:
+                    return " ".join(line.split())[:240]
+        return " ".join(lines[-1].split())[:240] if lines else "it said nothing"
 
     def kill(self) -> None:
         """End it by SIGKILL, as a machine dies."""
@@ -156,12 +170,3 @@ class LocalServer(ABC):
             message = f"the disk is full: {free // 2**20} MB free at {self.folder}, "
             message += f"{self.NAME} needs {self.LEAST_FREE_BYTES // 2**20} MB: make room"
             raise Fatal(message)
-
-    def _last_words(self) -> str:
-        """Return the line of the log that says best why it ended."""
-        lines = self.log_path.read_text("utf-8", errors="replace").splitlines()
-        for mark in self.TELLING:
-            for line in reversed(lines):
-                if mark in line:
-                    return " ".join(line.split())[:240]
-        return " ".join(lines[-1].split())[:240] if lines else "it said nothing"

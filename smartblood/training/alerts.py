@@ -37,6 +37,7 @@ DONATIONS, RESPONSES = "donation-recorded", "donor-responded"
 NO_REQUEST = "of a request that isn't recorded"
 NO_PROFILE = "of a donor of whom no profile is recorded until then"
 TOO_LATE = "recorded after what came of them"
+AFTER_LATER = "recorded after something later of their donor"
 ERASED = "of a donor who was erased later"
 NOT_COMPATIBLE = "of a donor whose group isn't compatible by what is recorded"
 
@@ -180,6 +181,9 @@ class Alerts:
             self.left_out[ERASED] += 1
         elif state is None or state["registered_at"] is None:
             self.left_out[NO_PROFILE] += 1
+        elif state["occurred_at"] > asked.at:
+            # What the donor did later is in the state: the alert would be learned from with what nobody knew then.
+            self.left_out[AFTER_LATER] += 1
         else:
             request = self._statement(place.request_id, asked.at)
             of_donor = (asked.state, state["district"], state["h3_cell"])

@@ -126,6 +126,10 @@ def no_lawful_heads(topic: str, fresh: Any) -> Iterator[Garbage]:
         yield Garbage(what, topic, key, raw(topic, event | {name: wrong}), name)
 
 
+NO_INTS = (2**31, -(2**31) - 1, 2**40)
+"""Beyond what Avro's int can say; many writers write it nevertheless."""
+
+
 def wrong_fields(topic: str) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     """What, the field's path, and the value that it must not have."""
     wrong = {
@@ -135,10 +139,11 @@ def wrong_fields(topic: str) -> Iterator[tuple[str, tuple[str, ...], Any]]:
             (("request", "occurred_at"), YEAR_1999_US),
             (("request", "event_id"), "nobody"),
         ],
-        "blood-request-closed": [(("outcome",), "UNKNOWN")],
+        "blood-request-closed": [(("outcome",), "UNKNOWN"), *((("units_fulfilled",), units) for units in NO_INTS)],
         "donation-recorded": [(("outcome",), "UNKNOWN")],
-        "donor-responded": [(("response",), "UNKNOWN")],
+        "donor-responded": [(("response",), "UNKNOWN"), *((("wave",), wave) for wave in NO_INTS)],
         "donor-registered": [
+            *((("total_donations",), total) for total in NO_INTS),
             (("district",), "Atlantis"),
             (("district",), ""),
             (("h3_cell",), 0),

@@ -161,6 +161,20 @@ def test_bytes_that_are_no_event_are_refused_with_a_reason(value, kind):
     assert "\n" not in refused.value.reason
 
 
+@pytest.mark.parametrize(
+    ("topic", "field"),
+    [("donor-responded", "wave"), ("blood-request-closed", "units_fulfilled"), ("donor-registered", "total_donations")],
+)
+def test_an_int_of_more_than_32_bits_is_none(topic, field):
+    codec, event = Codec(), json.loads((HERE / "examples" / f"{topic}.v1.json").read_text("utf-8"))["event"]
+    for number in (2**31 - 1, -(2**31)):
+        assert codec.decode(topic, codec.encode(topic, {**event, field: number}))[field] == number
+    for number in (2**31, -(2**31) - 1, 2**40):
+        with pytest.raises(InvalidRecord, match=f"{field}: {number} is no int") as refused:
+            codec.decode(topic, codec.encode(topic, {**event, field: number}))
+        assert refused.value.kind == "undecodable"
+
+
 def test_every_truncation_and_every_addition_is_refused():
     example = json.loads((HERE / "examples/donor-registered.v1.json").read_text("utf-8"))
     value = bytes.fromhex(example["value_hex"])

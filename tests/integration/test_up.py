@@ -14,6 +14,10 @@ import urllib.request
 
 import psutil
 import pytest
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from smartblood.local.java import QUICK
 from tests.processes import named, workers
@@ -59,6 +63,16 @@ def is_ready(metrics):
         return False
 
 
+def answers(found):
+    """Whether broker and database do, where they did before."""
+    try:
+        KafkaAdminClient(bootstrap_servers=found["kafka"]).close()
+        with create_engine(found["database"]).connect() as connection:
+            return connection.execute(text("SELECT count(*) FROM donors")).scalar() == 0
+    except (KafkaError, OperationalError):
+        return False
+
+
 def until(what, within_s=READY_WITHIN_S):
     give_up_at_s = time.monotonic() + within_s
     while not what():
@@ -83,6 +97,14 @@ def test_up_says_where_all_is_keeps_it_running_and_leaves_nothing_behind(tmp_pat
         with urllib.request.urlopen(f"{found['metrics']}/metrics", timeout=10) as answer:
             assert "smartblood_worker_restarts_total{" in answer.read().decode()
         assert "died by signal 9: started again at once" in said(tmp_path)
+
+        for part, name in zip(PARTS[1:], ("the local broker", "the local Postgres"), strict=True):
+            (process,) = named(family(up), part)
+            process.kill()
+            until(lambda name=name: f"{name} died: started again" in said(tmp_path), within_s=20)
+            until(lambda part=part: len(named(family(up), part)) == 1)
+        until(lambda: answers(found), within_s=60)
+        until(lambda: is_ready(found["metrics"]))
 
         everybody = family(up)
         up.send_signal(signal.SIGTERM)

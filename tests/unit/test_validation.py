@@ -135,6 +135,14 @@ def test_an_h3_cell_that_is_not_one_of_resolution_8(cell):
     assert refusal("donor-registered", h3_cell=cell).kind == "place"
 
 
+@pytest.mark.parametrize("topic", ["donation-recorded", "donor-responded", "donor-registered", "blood-request-created"])
+def test_what_occurred_after_the_calendars_end_is_moved_to_it(topic):
+    late = 2**63 - 1
+    by = {"required_by": late} if topic == "blood-request-created" else {}
+    event = check(topic, occurred_at=late, timestamp_ms=late // 1000, **by)
+    assert {event["occurred_at"], *(event[name] for name in by)} == {LAST_INSTANT}
+
+
 def test_instants_and_days_that_no_calendar_has_are_moved_to_its_end():
     event = check(
         "donor-registered",

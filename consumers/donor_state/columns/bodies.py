@@ -27,8 +27,8 @@ from features.districts import DISTRICT_NAMES
 from features.geo import is_cell_of_resolution_8
 from features.index.avro_columns import NAN_BITS, NULL
 from schemas.avro import text
+from schemas.codec import INT_LEAST, INT_MOST
 
-_WAVE_MAX = 2**31
 _DISTRICTS = frozenset(map(text, DISTRICT_NAMES))
 
 Columns = NDArray[np.int64]
@@ -63,7 +63,7 @@ def responses(bodies: Bodies, events: Columns) -> NDArray[np.bool_]:
     numbers = bodies.numbers
     events[:, REQUEST_ID], events[:, HAS_REQUEST] = numbers["request_id"], 1
     events[:, WAVE], events[:, WHAT] = numbers["wave"], numbers["response"]
-    is_plain = _is_within(numbers["wave"], -_WAVE_MAX, _WAVE_MAX - 1)
+    is_plain = _is_within(numbers["wave"], INT_LEAST, INT_MOST)
     is_plain &= numbers["response"] > 0
     return is_plain
 
@@ -111,6 +111,7 @@ def registrations(bodies: Bodies, events: Columns) -> NDArray[np.bool_]:
     )
     is_plain: NDArray[np.bool_] = (events[:, FACTS_END] + rest == bodies.sizes) & (district_sizes > 0)
     is_plain &= (bodies.n_items["recent_apheresis"] == 0) & (bodies.n_items["deferrals"] == 0)
+    is_plain &= _is_within(numbers["total_donations"], INT_LEAST, INT_MOST)
     is_plain &= _is_within(numbers["born_on"], FIRST_DAY, LAST_DAY)
     is_plain &= _is_within(numbers["away_until"], FIRST_DAY, LAST_DAY) | (numbers["away_until"] == NULL)
     is_plain &= _is_within(numbers["joined_at"], FIRST_INSTANT, LAST_INSTANT)

@@ -26,7 +26,7 @@ from consumers.donor_state.columns.folding import (
 )
 from consumers.donor_state.columns.numbers import SIGN
 from consumers.donor_state.repeats import TIMESTAMP_MAX
-from consumers.validation import DAY_US, YEAR_2000_US
+from consumers.validation import DAY_US, LAST_INSTANT, YEAR_2000_US
 from features.index.avro_columns import ColumnDecoder
 from schemas.catalogue import latest_schema
 from schemas.codec import FRAME, Codec
@@ -106,7 +106,7 @@ class PlainReader:
         keys = [b"%d" % donor_id for donor_id in numbers["donor_id"].tolist()]
         is_plain = decoded.is_read & [record.key == key for record, key in zip(records, keys, strict=True)]
         is_plain &= (events[:, TIMESTAMP_MS] >= 0) & (events[:, TIMESTAMP_MS] <= TIMESTAMP_MAX)
-        is_plain &= events[:, AT] >= YEAR_2000_US
+        is_plain &= (events[:, AT] >= YEAR_2000_US) & (events[:, AT] <= LAST_INSTANT)
         is_plain &= events[:, AT] - DAY_US <= events[:, TIMESTAMP_MS] * 1000
         is_plain &= _read_ids(values, events)
         return events, is_plain & _OF_TOPIC[topic](bodies, events)

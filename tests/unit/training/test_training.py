@@ -19,7 +19,7 @@ from smartblood.registry.scorer import Calibration
 from smartblood.registry.writing import write
 from smartblood.settings import MODELS_DIR
 from smartblood.training import alerts as alerts_module
-from smartblood.training.alerts import examples_of
+from smartblood.training.alerts import AFTER_LATER, Alerts, examples_of
 from smartblood.training.fitting import fit_beta, fit_calibration, fit_isotonic
 from smartblood.training.judging import auc, brier, calibration_error, log_loss, ndcg, with_interval
 from smartblood.training.panel import train
@@ -144,6 +144,26 @@ def test_no_feature_changes_when_later_events_are_taken_away(cells):
     head = [event("donor-registered", 1, END - 350 * DAY_US, **profile(cells[0])), *before]
     asked = [event("blood-request-created", 90, END, **request()), responded(91, END, "NOTIFIED", 5)]
     assert repr(rows_of(examples_of([*head, *asked, *later]))) == repr(rows_of(examples_of([*head, *asked])))
+
+
+@pytest.mark.parametrize("n_before", range(1, 6))
+def test_an_alert_that_is_recorded_after_something_later_is_left_out(cells, n_before):
+    head = [event("donor-registered", 1, END - 350 * DAY_US, **profile(cells[0])), *KEPT_ONE]
+    later = [
+        gave(94, END + 9 * DAY_US),
+        responded(95, END + DAY_US, "NOTIFIED", 77),
+        responded(96, END + DAY_US + 60, "ACCEPTED", 77),
+        responded(97, END + DAY_US + 90, "EXPIRED", 78),
+        gave(98, END + 1),
+    ]
+    late = [event("blood-request-created", 90, END, **request()), responded(91, END, "NOTIFIED", 5)]
+    kept = [*head, *later[:n_before], *late]
+    alerts = Alerts()
+    for one in kept:
+        alerts.take(one)
+    assert 5 not in alerts.examples().request_id
+    assert alerts.left_out[AFTER_LATER] == 1
+    assert 5 in examples_of([*head, *late, *later[:n_before]]).request_id
 
 
 def outcome_of(cells, *after):
