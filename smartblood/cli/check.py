@@ -101,7 +101,7 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
     from smartblood.kafka.topics import check as differences_of  # noqa: PLC0415
 
     try:
-        await_broker(settings, within_s=5.0)
+        await_broker(settings)
         differences = differences_of(settings)
     except (Fatal, Retryable) as error:
         yield Finding("broker", str(error), well=False)

@@ -11,6 +11,7 @@ import click
 
 from schemas.catalogue import topics
 from smartblood.cli.options import with_settings
+from smartblood.cli.reach import await_broker
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,12 +47,14 @@ def decode(topic: str, start: float | None, end: float | None, n_max: int | None
     """Print the records of TOPIC as JSON lines, committed ones only.
 
     TOPIC is a name of the contract, such as matches; the prefix is added. Instants and days are written by the
-    calendar, numbers that are none (NaN) as null. Dead letters are shown as they are, with their headers.
+    calendar, numbers that are none (NaN) as null. Dead letters are shown as they are, with their headers; a header that
+    is there several times has a list of values.
     """
     from smartblood.kafka.client import Cluster  # noqa: PLC0415 - quick help
     from smartblood.kafka.reader import read_span  # noqa: PLC0415
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
 
+    await_broker(settings)
     codec = codec_of(settings)
     for record in read_span(Cluster.of(settings), topic, start=start, end=end, n_max=n_max):
         click.echo(json.dumps(shown(record, codec), ensure_ascii=False, allow_nan=False))
@@ -68,7 +71,7 @@ def shown(record: Record, codec: Codec) -> dict[str, Any]:
         "offset": record.offset,
         "timestamp": instant_text(record.timestamp_ms * 1000),
         "key": bytes_text(record.key),
-        "headers": {name: bytes_text(value) for name, value in record.headers},
+        "headers": _headers(record),
     }
     if record.value is None or record.topic == "dead-letters":
         return line | {"value": bytes_text(record.value)}
@@ -76,3 +79,13 @@ def shown(record: Record, codec: Codec) -> dict[str, Any]:
         return line | {"value": readable(record.topic, codec.decode(record.topic, record.value))}
     except InvalidRecord as error:
         return line | {"value": bytes_text(record.value), "error": error.reason}
+
+
+def _headers(record: Record) -> dict[str, Any]:
+    """Return a value for each name, or a list in their order where Kafka has the name several times."""
+    from smartblood.readable import bytes_text  # noqa: PLC0415 - quick help
+
+    found: dict[str, list[Any]] = {}
+    for name, value in record.headers:
+        found.setdefault(name, []).append(bytes_text(value))
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}

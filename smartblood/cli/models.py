@@ -10,6 +10,7 @@ import click
 
 from smartblood.cli.options import with_settings
 from smartblood.cli.performance import performance
+from smartblood.cli.reach import await_broker
 from smartblood.cli.recalibrate import recalibrate
 from smartblood.cli.train import ALL, FORECAST
 from smartblood.errors import Fatal
@@ -83,6 +84,7 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
     from smartblood.kafka.publisher import Publisher  # noqa: PLC0415
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
 
+    await_broker(settings)
     now = time.time_ns() // 1_000
     event = {
         "event_id": str(uuid.uuid4()),

@@ -9,10 +9,14 @@ from smartblood.local.children import wait_until
 from smartblood.settings import Settings, host_and_port
 
 CONNECT_S = 2.0
+WITHIN_S = 5.0
+"""Of a command that somebody waits for: a broker that runs answers at once, or is about to."""
 
 
-def await_broker(settings: Settings, *, within_s: float) -> None:
+def await_broker(settings: Settings, *, within_s: float = WITHIN_S) -> None:
     """Wait until one of the brokers that are set takes connections.
+
+    Left to itself librdkafka tries for minutes, and tells each attempt in its logs.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,8 @@ from smartblood.kafka.client import Cluster, plain_producer
 
 POLL_EVERY = 1_000
 FLUSH_WITHIN_S = 60.0
+"""A broker that takes nothing for so long is given up: whoever publishes waits for it."""
+
 LINGER_MS = 5
 
 
@@ -57,7 +60,7 @@ class Publisher:
         Raises
         ------
         Fatal
-            If the broker refused an earlier one.
+            If the broker refused an earlier one, or takes nothing any more.
         """
         value = None if event is None else self._codec.encode(topic, event)
         self.publish_encoded(topic, key.encode(), value, timestamp_ms)
@@ -65,6 +68,7 @@ class Publisher:
     def publish_encoded(self, topic: str, key: bytes | None, value: bytes | None, timestamp_ms: int) -> None:
         """Publish one record as it is; else like ``publish``."""
         name = self._cluster.topic(topic)
+        give_up_at = time.monotonic() + FLUSH_WITHIN_S
         while True:
             try:
                 self._producer.produce(name, value, key, timestamp=timestamp_ms, on_delivery=self._delivered)
@@ -72,6 +76,8 @@ class Publisher:
             except BufferError:
                 self._producer.poll(0.1)
                 self._raise_refused()
+                if time.monotonic() >= give_up_at:
+                    raise self._gives_up(len(self._producer)) from None
         self._n += 1
         if self._n % POLL_EVERY == 0:
             self._producer.poll(0)
@@ -88,9 +94,7 @@ class Publisher:
         left = self._producer.flush(FLUSH_WITHIN_S)
         self._raise_refused()
         if left:
-            why = f": {self._down.str()}" if self._down else ""
-            message = f"the broker took not all within {FLUSH_WITHIN_S:.0f} s, {left} records are left{why}"
-            raise Fatal(message)
+            raise self._gives_up(left)
 
     def poll(self) -> None:
         """Hear of deliveries; to be called now and then where events are rare."""
@@ -103,6 +107,13 @@ class Publisher:
 
     def _on_error(self, error: KafkaError) -> None:
         self._down = error
+
+    def _gives_up(self, n_left: int) -> Fatal:
+        where, why = self._cluster.bootstrap_servers, f": {self._down.str()}" if self._down else ""
+        return Fatal(
+            f"the broker at {where} took not all within {FLUSH_WITHIN_S:.0f} s, {n_left} records are left{why}; "
+            "see whether it runs, and publish again"
+        )
 
     def _raise_refused(self) -> None:
         if self._refused is not None:

@@ -1,6 +1,7 @@
 """The house: names are ours alone, no room is a dumping ground, nothing says what doesn't belong into the project."""
 
 import importlib.metadata
+import json
 import subprocess
 import tomllib
 from pathlib import Path
@@ -62,6 +63,11 @@ def test_the_changelog_names_every_migration_and_every_schema_that_has_a_newer_v
     assert not [file.path for file in newer if f"`{file.topic}` version {file.version}" not in schemas]
     steps = sorted((ROOT / "smartblood/storage/migrations/versions").glob("[0-9]*.py"))
     assert not [step.name for step in steps if step.name[:4] not in migrations]
+
+
+def test_the_changelog_names_the_first_and_the_last_id_of_our_schemas():
+    ids = sorted(int(one) for one in json.loads((ROOT / "schemas/ids.json").read_text("utf-8")))
+    assert f"(ids {ids[0]:,} to {ids[-1]:,})" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
 def test_nothing_large_is_under_version_control():

@@ -207,6 +207,11 @@ def listens(address):
         ),
         (["up", "--data", "/proc/nowhere"], {}, "can't use /proc/nowhere"),
         (["run", "matching"], {}, "no Kafka broker is named"),
+        (
+            ["decode", "matches"],
+            {"SMARTBLOOD_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"},
+            "no Kafka broker answers at 127.0.0.1:1; start",
+        ),
     ],
 )
 def test_what_cannot_work_is_one_line_and_3(arguments, environment, line, tmp_path):
