@@ -69,13 +69,13 @@ def take_in(memory: RequestMemory, item: Input) -> tuple[RequestMemory, Asked | 
     answered = statement_of(event)
     if memory.has_seen(answered.event_id, record.timestamp_ms):
         return memory, None
-    memory = memory.having_seen(answered.event_id, record.timestamp_ms)
+    recorded = record.topic != REQUESTED or event["recorded"]
+    memory = memory.having_seen(answered.event_id, record.timestamp_ms, preview=not recorded)
     if record.topic == CLOSED:
         return memory.with_closed(answered), None
     request: Event = event["request"] if record.topic == REQUESTED else event
     if record.topic == CREATED:
         memory = memory.with_created(answered)
-    recorded = record.topic == CREATED or event["recorded"]
     why_not = _why_not(memory, record, answered, request)
     asked = Asked(answered, request, memory.waves + 1, recorded, why_not, record.timestamp_ms)
     return memory._replace(waves=memory.waves + 1) if recorded else memory, asked

@@ -207,6 +207,62 @@ def test_a_thousand_events_of_a_request_are_remembered_and_the_oldest_go_first()
     assert len(world.driver.events("matches")) == 1002
 
 
+def ask_at(world, event, ms):
+    topic = "match-requested" if "request" in event else "blood-request-created"
+    world.driver.send(topic, "1", event, timestamp_ms=AT // 1000 + ms)
+
+
+def previews_of(first, n):
+    return [again(first, occurred_at=AT + each, recorded=False) for each in range(1, n + 1)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_no_number_of_previews_pushes_out_what_was_answered_or_closed(restarted):
+    world = World(state(1))
+    first, closed = request(), closing(occurred_at=AT - HOUR_US)
+    world.close(closed)
+    world.answer(first)
+    previews = previews_of(first, 1100)
+    for ms, event in enumerate(previews):
+        ask_at(world, event, ms)
+    world.driver.run(batch_size=2000)
+    if restarted:
+        world.driver.restart(world.matching)
+    assert len(world.driver.events("match-previews")) == 1100
+    n_states = len(world.driver.records("request-states"))
+    assert world.answer(first) is None
+    world.close(closed)
+    assert world.answer(previews[-1]) is None
+    assert world.answer(previews[100]) is None
+    assert len(world.driver.records("request-states")) == n_states
+    assert world.answer(again(first))["wave"] == 2
+
+
+def test_a_thousand_previews_of_a_request_are_remembered_whatever_else_is():
+    world = World(state(1))
+    first = request()
+    previews = previews_of(first, 1001)
+    waves = [again(first, occurred_at=AT + n) for n in range(1001)]
+    for ms, event in enumerate([*previews, *waves]):
+        ask_at(world, event, ms)
+    world.driver.run(batch_size=3000)
+    assert len(world.driver.events("match-previews")) == 1001
+    for ms, event in enumerate(previews):
+        ask_at(world, event, ms)
+    world.driver.run(batch_size=3000)
+    assert len(world.driver.events("match-previews")) == 1002
+    assert len(world.driver.events("request-states")[-1]["memory"]) == 2000 * 24
+
+
+def test_a_preview_is_recognised_for_seven_days_by_kafka_timestamps():
+    world = World(state(1))
+    (preview,) = previews_of(request(), 1)
+    for ms in (0, 7 * DAY_MS, 7 * DAY_MS + 1):
+        ask_at(world, preview, ms)
+        world.driver.run()
+    assert len(world.driver.events("match-previews")) == 2
+
+
 def test_a_batch_logs_its_scoring_once():
     world = World(state(1), state(2), timer=iter(range(100)).__next__)
     for n in (1, 2):
