@@ -69,7 +69,7 @@ def artefacts_there(settings: Settings) -> Mapping[str, list[Artefact]]:
 
 
 def default_forecaster(settings: Settings) -> Forecaster:
-    """Return the default version of the model of demand, whose artefact is checked now and read when it is needed.
+    """Return the default version of the model of demand, whose artefact is checked now, and read when it is needed.
 
     Raises
     ------
@@ -83,11 +83,12 @@ def default_forecaster(settings: Settings) -> Forecaster:
 
     models_dir, pinned = settings.models_dir, settings.models_map_sha256
     entry = read_manifest(models_dir, pinned).entry(MODEL, None)
-    checked_bytes(models_dir, entry)
+    # The very bytes that were checked: what becomes of the file until the first trigger stops nobody.
+    data = checked_bytes(models_dir, entry)
 
     def read() -> Forecaster:
-        from smartblood.registry.loading import load_forecaster  # noqa: PLC0415
+        from smartblood.registry.loading import read_forecaster  # noqa: PLC0415
 
-        return load_forecaster(models_dir, entry.version, pinned=pinned)
+        return read_forecaster(entry, data)
 
     return LateForecaster(entry.name, entry.version, entry.sha256, read)

@@ -115,6 +115,24 @@ def load_forecaster(models_dir: Path, version: str | None = None, *, pinned: str
     return _read_forecaster(models_dir, read_manifest(models_dir, pinned).entry(DEMAND_FORECAST, version))
 
 
+def read_forecaster(entry: Entry, data: bytes) -> TreeForecaster:
+    """Read a version of the model of demand from the bytes that ``checked_bytes`` returned of it.
+
+    Raises
+    ------
+    Fatal
+        If they hold no such model.
+    """
+    with _holding_no_model(entry):
+        forecaster = forecaster_of(joblib.load(io.BytesIO(data)), sha256=entry.sha256)
+        if (forecaster.name, forecaster.version) != (entry.name, entry.version):
+            holds = f"{forecaster.name} {forecaster.version}"
+            message = f"{entry.name} {entry.version}: {entry.file} holds {holds}; {again(entry)}"
+            raise Fatal(message)
+        forecaster.try_out()  # compiles what isn't yet, so that the first trigger doesn't wait for it
+        return forecaster
+
+
 def load_released_forecaster(
     models_dir: Path, version: str, sha256: str, *, pinned: str | None = None
 ) -> TreeForecaster:
@@ -189,15 +207,7 @@ def _read(models_dir: Path, entry: Entry) -> tuple[Any, TreeScorer]:
 
 
 def _read_forecaster(models_dir: Path, entry: Entry) -> TreeForecaster:
-    data = checked_bytes(models_dir, entry)
-    with _holding_no_model(entry):
-        forecaster = forecaster_of(joblib.load(io.BytesIO(data)), sha256=entry.sha256)
-        if (forecaster.name, forecaster.version) != (entry.name, entry.version):
-            holds = f"{forecaster.name} {forecaster.version}"
-            message = f"{entry.name} {entry.version}: {entry.file} holds {holds}; {again(entry)}"
-            raise Fatal(message)
-        forecaster.try_out()  # compiles what isn't yet, so that the first trigger doesn't wait for it
-        return forecaster
+    return read_forecaster(entry, checked_bytes(models_dir, entry))
 
 
 @contextmanager

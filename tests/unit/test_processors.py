@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -14,6 +16,7 @@ from alembic.script import ScriptDirectory
 from consumers.donor_state import DonorState
 from consumers.driver import Driver
 from features.reach import ReachRules
+from features.series import SeriesTable
 from smartblood import beside as beside_a_worker
 from smartblood import metrics, models_there, processors
 from smartblood.beside import Accompanied
@@ -229,6 +232,18 @@ def test_a_forecaster_whose_file_is_another_is_refused_before_anything_is_read(t
         processors.default_forecaster(load(models_dir=tmp_path))
     with pytest.raises(Fatal, match="SMARTBLOOD_DATABASE_URL"):
         processors.forecasting(load(kafka_bootstrap_servers="127.0.0.1:9"), "a")
+
+
+def test_what_becomes_of_the_forecasters_file_before_the_first_trigger_stops_nobody(tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(load().models_dir, folder)
+    forecaster = processors.default_forecaster(load(models_dir=folder))
+    path = folder / read_manifest(folder).entry("demand_forecast").file
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    (folder / FILE).write_text("{}", "utf-8")
+    days = np.arange("2026-01-01", "2026-03-01", dtype="datetime64[D]")
+    history = SeriesTable((("Kollam", "O_POS"),), days, np.full((1, len(days)), 3.0))
+    assert np.isfinite(forecaster.forecast(history, 3).mean).all()
 
 
 def test_how_long_is_kept_is_set():
