@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from producers.scheduling.schedules import Schedule
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+YEARS = range(1971, 9900)
+"""Of instants: slots are looked for some years before and after, and no date lies outside of 1 to 9999."""
+
 CONNECTING = ("kafka_bootstrap_servers", "topic_prefix", "schema_registry_url", "schedules_file")
 
 
 class Instant(click.ParamType):  # type: ignore[type-arg]  # generic in its stubs alone
-    """An instant as ISO 8601 writes it; without a zone it is UTC."""
+    """An instant as ISO 8601 writes it, of a year in which slots can be looked for; without a zone it is UTC."""
 
     name = "instant"
 
@@ -35,6 +38,8 @@ class Instant(click.ParamType):  # type: ignore[type-arg]  # generic in its stub
             at = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is no instant such as 2026-11-30T05:00:00+05:30", param, ctx)
+        if at.year not in YEARS:
+            self.fail(f"{value!r} is of no year from {YEARS[0]} to {YEARS[-1]}", param, ctx)
         return ((at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)
 
 

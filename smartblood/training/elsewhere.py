@@ -180,13 +180,13 @@ def evaluate(
 def _recalibrated(following: Following, panel: Panel, replayed: Replayed, judged_from: int, seed: int) -> Panel:
     """Return the panel after a recalibration on what was known before anything that is judged."""
     examples, history, since = replayed.examples, replayed.history, None
-    if following.by == HISTORY:
-        examples = examples.take(examples.required_by + SETTLED_US <= judged_from)
-    else:
-        assert history is not None  # noqa: S101 - a simulated world has one
-        examples = sent_of(lists_sent(panel, history, seed, N_REQUESTS), history, seed).examples
-        since = int(examples.at.min())  # the system has known these donors for as long as the world lasts
     try:
+        if following.by == HISTORY:
+            examples = examples.take(examples.required_by + SETTLED_US <= judged_from)
+        else:
+            assert history is not None  # noqa: S101 - a simulated world has one
+            examples = sent_of(lists_sent(panel, history, seed, N_REQUESTS), history, seed).examples
+            since = int(examples.at.min())  # the system has known these donors for as long as the world lasts
         return recalibrated_panel(following.bases, replayed._replace(examples=examples), since=since)
     except ValueError as error:
         message = f"{error}: give more --donors or --days"

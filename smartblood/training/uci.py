@@ -37,6 +37,8 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Predict = Callable[[Floats, Flags, Floats, int], Floats]
 """Fitted on rows and what came of them, says what it expects of others; the last argument is a seed."""
+Cut = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""Of each fold the places of those who are learned from, and of those who are judged."""
 
 FIGURES: dict[str, Callable[[Flags, Floats], float]] = {
     "auc": auc,
@@ -115,27 +117,53 @@ def evaluate(
     Raises
     ------
     Fatal
-        If there are too few donors for so many folds.
+        If there are too few donors for so many folds, or too few that differ.
     """
     fewest = int(min(np.count_nonzero(donors.gave), np.count_nonzero(~donors.gave)))
     if fewest < n_folds:
         message = f"{donors.gave.size} donors, {fewest} of the rarer kind, are too few for {n_folds} folds"
         raise Fatal(message)
+    cuts = [_cut(donors, n_folds, seed + repeat) for repeat in range(n_repeats)]
     n_all = len(LEARNERS) * n_repeats
     judged: list[Judged] = []
     for name, predict in LEARNERS.items():
         repeats = []
-        for repeat in range(n_repeats):
-            repeats.append(_out_of_fold(donors, predict, n_folds, seed + repeat))
+        for repeat, cut in enumerate(cuts):
+            repeats.append(_out_of_fold(donors, predict, cut, seed + repeat))
             on_step(len(judged) * n_repeats + repeat + 1, n_all)
         judged.append(Judged(name, {figure: _figure(donors, measure, repeats) for figure, measure in FIGURES.items()}))
     return judged
 
 
-def _out_of_fold(donors: Donors, predict: Predict, n_folds: int, seed: int) -> Floats:
+def _cut(donors: Donors, n_folds: int, seed: int) -> Cut:
+    """Return of each fold who is learned from, and who is judged.
+
+    Raises
+    ------
+    Fatal
+        If too few histories differ: a fold would have nobody, or leave one kind alone to learn from.
+    """
+    n_histories = len(np.unique(donors.history))
+    if n_histories < n_folds:
+        message = (
+            f"{donors.gave.size} donors are too few for {n_folds} folds: equal histories lie in one fold, and "
+            f"different ones number {n_histories}"
+        )
+        raise Fatal(message)
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    cut = list(folds.split(donors.raw, donors.gave, donors.history))
+    if any(not these.size or len(np.unique(donors.gave[others])) == 1 for others, these in cut):
+        message = (
+            f"{donors.gave.size} donors have {n_histories} different histories, too few of the rarer kind: "
+            f"one of {n_folds} folds would leave a single kind to learn from; give fewer --folds, or more donors"
+        )
+        raise Fatal(message)
+    return cut
+
+
+def _out_of_fold(donors: Donors, predict: Predict, cut: Cut, seed: int) -> Floats:
     found = np.empty(donors.gave.size)
-    for others, these in folds.split(donors.raw, donors.gave, donors.history):
+    for others, these in cut:
         found[these] = predict(donors.raw[others], donors.gave[others], donors.raw[these], seed)
     return found
 

@@ -17,6 +17,7 @@ from features.vectors import FEATURES
 from producers.simulator import World
 from producers.simulator.shifted import SHIFTED
 from smartblood import cli
+from smartblood.errors import Fatal
 from smartblood.registry.loading import load_champion, load_content
 from smartblood.registry.scorer import scorer_of
 from smartblood.registry.writing import artefact_bytes, entry_of, write
@@ -147,6 +148,15 @@ def test_models_follow_the_lists_that_the_system_sent_before_or_what_the_world_k
     known_at = replayed.examples.required_by + SETTLED_US
     assert 0 < earlier.at.size == np.count_nonzero(known_at <= at) < np.count_nonzero(replayed.examples.at < at)
     assert since is None
+
+
+def test_a_world_in_which_nobody_can_be_asked_is_said_where_models_would_follow_its_lists(monkeypatch):
+    replayed = of_world(World(n_donors=5, history_days=30, uncontactable_share=1.0), 3, END)
+    bases = [Base(*load_content(MODELS_DIR, name, None)) for name in FEATURES]
+    panel = Panel(*(scorer_of(base.content, sha256="") for base in bases))
+    monkeypatch.setattr(elsewhere, "N_REQUESTS", 5)
+    with pytest.raises(Fatal, match="nobody can be asked in this world: give more"):
+        elsewhere._recalibrated(elsewhere.Following(elsewhere.LISTS, bases), panel, replayed, END, 3)
 
 
 def test_what_is_to_be_recalibrated_is_a_flag(monkeypatch):
