@@ -36,7 +36,7 @@ SEASONS = {"D": 7, "W": 52, "M": 12}
     "--season",
     type=click.IntRange(1, 1_000),
     help="Periods after which the season comes again, for the classics and what errors are measured by; unless given "
-    "7 of days, 52 of weeks, 12 of months.",
+    "7 of days, 52 of weeks, 12 of months; of several days or weeks a year.",
 )
 @click.option("--origins", default=26, type=click.IntRange(1, 10_000), help="Days as of which to forecast.")
 @click.option("--every", default=4, type=click.IntRange(1, 10_000), help="Periods from one origin to the next.")
@@ -130,9 +130,10 @@ def _progress() -> Iterator[Progress]:
 
 
 def _season(frequency: str) -> int:
+    """Return the periods of a season; of several days or weeks it is a year, a leading 1 is the same as none."""
     number, unit = frequency.upper().rstrip("DWM"), frequency.upper().lstrip("0123456789")[:1]
     season = SEASONS[unit]
-    if not number.isdigit():
+    if not number.isdecimal() or int(number) == 1:
         return season
     return max(1, round((365 if unit == "D" else season) / int(number)))
 

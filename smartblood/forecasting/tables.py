@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import math
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ COLUMNS = ("series", "day", "value")
 FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y-%m", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 FREQUENCIES = "D, W, W-MON to W-SUN, M (month by month, any day), MS (firsts), ME (lasts), or 2D, 10D, 2W and the like"
+_SEVERAL = re.compile(r"([0-9]{1,3})([DW])")
 _SEVERAL_MOST = 60  # days between periods
 _ROWS_MOST = 20_000_000  # of a grid of all series and days
 
@@ -151,7 +153,8 @@ def _step(frequency: str) -> int | str:
         If no such frequency is known.
     """
     name = frequency.upper()
-    number, unit = (int(name[:-1]), name[-1]) if name[:-1].isdigit() else (1, name)
+    several = _SEVERAL.fullmatch(name)
+    number, unit = (int(several[1]), several[2]) if several else (1, name)
     if unit in {"D", "W"} and 1 <= (step := number * (7 if unit == "W" else 1)) <= _SEVERAL_MOST:
         return step
     if name.startswith("W-") and name[2:] in WEEKDAYS:

@@ -8,6 +8,7 @@ import pytest
 
 from features.series import LEVELS, SeriesTable
 from smartblood import cli
+from smartblood.cli.backtest import _season
 from smartblood.errors import Fatal, WrongUsage
 from smartblood.forecasting import fitting
 from smartblood.forecasting.backtest import Plan, backtest
@@ -236,12 +237,20 @@ def test_values_that_nobody_counts_are_said(tmp_path):
     assert read_table(file, "W").notes == ("1 values are above 1e+12: no counts, taken as not known",)
 
 
-@pytest.mark.parametrize("frequency", ["", "X", "0D", "W-XYZ", "100W", "-1D"])
+@pytest.mark.parametrize("frequency", ["", "X", "0D", "W-XYZ", "100W", "-1D", "²D", "٣D", "1M", "9" * 5_000 + "D"])
 def test_a_frequency_that_nobody_knows_is_wrong_usage(tmp_path, frequency):
     file = tmp_path / "table.csv"
     file.write_text(GOOD)
     with pytest.raises(WrongUsage):
         read_table(file, frequency)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "season"),
+    [("D", 7), ("1D", 7), ("01d", 7), ("2D", 182), ("W", 52), ("1W", 52), ("w-sun", 52), ("2W", 26), ("MS", 12)],
+)
+def test_a_season_is_that_of_the_frequency_and_a_leading_one_says_nothing(frequency, season):
+    assert _season(frequency) == season
 
 
 def test_the_command_ends_as_the_house_has_it(tmp_path, capsys):
