@@ -221,10 +221,6 @@ def _waves(connection: Connection, event_ids: Sequence[str]) -> dict[str, WaveOf
     }
 
 
-def _versions(models: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((one["model"], one["version"], one["sha256"]) for one in models)
-
-
 def _asked(connection: Connection, after: int, until: int, n_max: int) -> list[Asked]:
     offer, wave, outcome = MATCH_PREDICTIONS.c, MATCH_WAVES.c, DONOR_OUTCOMES.c
     asked = (
