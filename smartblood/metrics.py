@@ -198,7 +198,7 @@ FORECAST_COVERAGE = Gauge(
 )
 MAINTENANCE_DONE = Gauge(
     "smartblood_maintenance_done_seconds",
-    "The last slot of a maintenance that was done, seconds since 1970.",
+    "The last slot of a maintenance that anybody did, seconds since 1970; 0 where it was triggered and never done.",
     ["kind"],
     multiprocess_mode="livemostrecent",
 )

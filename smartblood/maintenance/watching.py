@@ -75,15 +75,27 @@ class Maintenance:
         self.upkeep.close()
 
     def look(self, done: threading.Event) -> None:
-        """Do what is due, and show how good forecasts were by the last daily slot that was done."""
+        """Do what is due; show what was done, and how good forecasts were by the last daily slot of it."""
+        last = self._show_done()  # before anything that may fail: whoever watches is to hear of just that
         if self.may_work() and self.upkeep.due():
             with self.upkeep.alone() as alone:
                 for due in self.upkeep.due() if alone else ():
                     self._do(due, done)
-        last = self.upkeep.done_at(schedules.RETENTION)
+            last = self._show_done()
         if last is not None and last != self._shown_of:
             accuracy.show(self.upkeep.over(accuracy.N_DAYS))
             self._shown_of = last
+
+    def _show_done(self) -> int | None:
+        """Tell Prometheus what the record has as done, 0 where nothing ever was; return the last daily slot of it.
+
+        Whoever did it may be another worker, or this one before a restart.
+        """
+        found = self.upkeep.last_done()
+        for schedule in schedules.MAINTENANCE:
+            if schedule in found:
+                metrics.MAINTENANCE_DONE.labels(schedule).set((found[schedule] or 0) / 1_000_000)
+        return found.get(schedules.RETENTION)
 
     def _do(self, due: Due, done: threading.Event) -> None:
         work = {schedules.RELIABILITY: self._refresh, schedules.RETENTION: self._tidy}.get(due.schedule)
@@ -91,8 +103,6 @@ class Maintenance:
             self.log.warning("there is no such maintenance", schedule=due.schedule, known=schedules.MAINTENANCE)
         elif not work(due, done):
             return  # stopped on the way: whoever looks next begins anew
-        else:
-            metrics.MAINTENANCE_DONE.labels(due.schedule).set(due.slot_at / 1_000_000)
         self.upkeep.done(due)
 
     def _refresh(self, due: Due, done: threading.Event) -> bool:

@@ -157,11 +157,14 @@ class Upkeep(Connected):
         with translated("what is due"), self._engine.connect() as connection:
             return [Due(*row) for row in connection.execute(asked)]
 
-    def done_at(self, schedule: str) -> int | None:
-        """Return the last slot of a schedule that was done, microseconds since 1970."""
-        asked = select(_micros(MAINTENANCE.c.done_at)).where(MAINTENANCE.c.schedule == schedule)
+    def last_done(self) -> dict[str, int | None]:
+        """Return of each schedule that was triggered the last slot that was done, None where none was.
+
+        Microseconds since 1970.
+        """
+        asked = select(MAINTENANCE.c.schedule, _micros(MAINTENANCE.c.done_at))
         with translated("what was done"), self._engine.connect() as connection:
-            return connection.scalar(asked)
+            return {row[0]: row[1] for row in connection.execute(asked)}
 
     def done(self, due: Due) -> None:
         """Note that a slot was done."""

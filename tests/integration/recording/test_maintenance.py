@@ -269,10 +269,12 @@ def test_one_worker_at_a_time_and_rows_in_use_are_passed_over(sink, ask, maintai
 
 def test_nothing_is_done_while_recording_is_behind_and_what_nobody_knows_is_let_go(sink, maintained):
     trigger(sink, "monthly-nonsense", 0)
+    assert maintained.upkeep.last_done() == {"monthly-nonsense": None}
     maintained.may_work = lambda: False
     maintained.look(threading.Event())
     assert [one.schedule for one in maintained.upkeep.due()] == ["monthly-nonsense"]
     maintained.may_work = lambda: True
     maintained.look(threading.Event())
     assert maintained.upkeep.due() == []
+    assert maintained.upkeep.last_done() == {"monthly-nonsense": AT}
     empty(sink)
