@@ -65,10 +65,13 @@ def evaluate() -> None:
 @SEED
 @OUT
 def uci(file: Path, folds: int, repeats: int, seed: int, out: Path | None) -> None:
-    """Judge the availability learner on UCI's transfusion table (recency, frequency, time, who gave).
+    """Judge monotone boosted trees on UCI's transfusion table (recency, frequency, time, who gave).
+
+    They are of the kind of the model donor_availability, not that model: their parameters are their own, for so small
+    a table, their columns are what it has, and nothing calibrates them.
 
     Rows that are equal lie in one fold. Each figure is the mean over repeats; its 95 % interval is a bootstrap over
-    donors. Beside it stand a logistic regression on the columns as they are, and LightGBM as it comes.
+    donors. Beside them stand a logistic regression on the columns as they are, and LightGBM as it comes.
     """
     from smartblood.training.uci import evaluate as judge  # noqa: PLC0415 - quick help
     from smartblood.training.uci import read_donors  # noqa: PLC0415

@@ -1,4 +1,7 @@
-"""``donor_availability``: P(a donor responds, if asked): its learner.
+"""P(a donor gives again) from a small table: what ``evaluate uci`` fits, and nothing that the stream uses.
+
+It is of the kind of the model ``donor_availability``, which ``learning`` fits with what ``recipes`` says: other numbers
+of trees, other columns, and a calibration, which there is none of here.
 
 Boosted trees that go up where more of a column speaks for an answer and down where it speaks against: what few data
 would else let them make up. The numbers below are a starting point of its kind, small steps and shallow trees, and

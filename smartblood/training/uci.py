@@ -1,4 +1,8 @@
-"""The availability learner on data that nobody here made: 748 donors of Hsinchu, who gave in March 2007 or didn't.
+"""Trees of the models' kind on data that nobody here made: 748 donors of Hsinchu, who gave in March 2007 or didn't.
+
+What is judged is no model that is in use: a learner of the same kind as that of ``donor_availability`` (monotone
+boosted trees), with parameters of its own for so small a table, on the columns that the table has, and without
+calibration. Models in use are fitted by ``learning`` with what ``recipes`` says.
 
 Each donor is judged by a model that hasn't seen them, nor anybody of the same history: rows that are equal lie in one
 fold. Beside the learner stand a logistic regression on the columns as they are, and LightGBM as it comes.

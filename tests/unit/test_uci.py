@@ -1,4 +1,4 @@
-"""The availability learner on a table of donors: folds without leaks, figures that can be checked, clear refusals."""
+"""Trees of the models' kind on a table of donors: folds without leaks, figures that can be checked, clear refusals."""
 
 from __future__ import annotations
 
