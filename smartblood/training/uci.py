@@ -150,8 +150,8 @@ def _cut(donors: Donors, n_folds: int, seed: int) -> Cut:
     n_histories = len(np.unique(donors.history))
     if n_histories < n_folds:
         message = (
-            f"{donors.gave.size} donors are too few for {n_folds} folds: "
-            f"equal histories lie in one fold, and there are {n_histories} different ones"
+            f"{donors.gave.size} donors are too few for {n_folds} folds: equal histories lie in one fold, and "
+            f"different ones number {n_histories}"
         )
         raise Fatal(message)
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
