@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 class ModelRefusedError(ValueError):

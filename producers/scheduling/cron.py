@@ -18,7 +18,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 FROM_BEFORE = timedelta(days=1)
 N_FIELDS = 5
-A_YEAR_US = 366 * 86_400_000_000
 
 
 def check_expression(cron: str, zone: tzinfo) -> None:

@@ -84,9 +84,3 @@ def put_optional_long(content: NDArray[np.uint8], at: int, number: int, is_there
         return at + 1
     content[at] = 2
     return put_long(content, at + 1, number)
-
-
-@part
-def put_double(content: NDArray[np.uint8], at: int, bits: int) -> int:
-    """Write a double; return the place behind it."""
-    return put_int(content, at, bits, 8)
