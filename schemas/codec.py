@@ -82,6 +82,8 @@ class Codec:
     def decode(self, topic: str, value: bytes) -> Event:
         """Decode a framed value of ``topic``.
 
+        Of an event's own fields an int has 32 bits; ints in records within it are bounded by who checks the event.
+
         Raises
         ------
         InvalidRecord

@@ -6,7 +6,6 @@ statement whose ``until`` is past on its own local day. A deferral without item 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from hashlib import blake2b
 
 from consumers.donor_state import staircase
@@ -20,28 +19,17 @@ N_ITEMS_MAX = 1_000
 """More than the rules have; what else a donor is deferred for stands without its item, so that nothing lifts it."""
 
 
-_REMEMBERED_MAX = 64
-"""Letters of a text whose answer is remembered; longer ones would fill the memory."""
-
-
 def item_of(rule_item: str) -> str:
     """Return the item that a statement is about, so that one item is one text.
 
     Letters' case and spaces don't count. Of a text too long to be an item the beginning is kept, and a digest that
     tells it from others.
     """
-    return _remembered(rule_item) if len(rule_item) <= _REMEMBERED_MAX else _item_of(rule_item)
-
-
-def _item_of(rule_item: str) -> str:
     text = " ".join(kept_item(rule_item).split()).casefold()
     if len(text) <= N_LETTERS_MAX:
         return text
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return f"{text[:N_LETTERS_MAX]} … {digest}"
-
-
-_remembered = lru_cache(maxsize=1 << 12)(_item_of)
 
 
 def state(donor: Donor, deferral: Event, occurred_at: int, event_id: bytes, stated_at: int) -> None:

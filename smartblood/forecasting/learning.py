@@ -153,11 +153,20 @@ def _earlier(
     if not starts:
         message = f"{past.shape[1]} periods are too few to learn from and to judge what was learned, {horizon} ahead"
         raise ValueError(message)
+
+    def learner(start: int, kind: Kind) -> Learner:
+        key = (start, horizon, kind)
+        if key not in fitted:
+            on_step(f"fitting to the first {start:,} periods, as if no more were known")
+            text = fit_learner(past, calendar, start, horizon, kind, seed)
+            fitted[key] = Learner(kind.kind, kind.level, read_trees(text, NAMES))
+        return fitted[key]
+
     parts: list[list[tuple[Floats, ...]]] = [[] for _ in range(horizon)]
     judged: list[int] = []
     for start, end in zip(starts, [*starts[1:], past.shape[1]], strict=True):
         try:
-            learners = [_fitted(past, calendar, start, horizon, kind, seed, fitted, on_step) for kind in kinds]
+            learners = [learner(start, kind) for kind in kinds]
         except TooFew:
             if start == starts[-1] and not judged:
                 raise
@@ -167,24 +176,6 @@ def _earlier(
             parts[step - 1].append(_judged(learners, past, calendar, start, end, step))
     columns = [[np.concatenate(one, axis=-1) for one in zip(*part, strict=True)] for part in parts]
     return Earlier(*(list(one) for one in zip(*columns, strict=True))), judged
-
-
-def _fitted(  # noqa: PLR0913, PLR0917 - what a fit depends on, and where it is kept
-    past: Past,
-    calendar: Floats,
-    start: int,
-    horizon: int,
-    kind: Kind,
-    seed: int,
-    fitted: dict[tuple[int, int, Kind], Learner],
-    on_step: Callable[[str], None],
-) -> Learner:
-    key = (start, horizon, kind)
-    if key not in fitted:
-        on_step(f"fitting to the first {start:,} periods, as if no more were known")
-        text = fit_learner(past, calendar, start, horizon, kind, seed)
-        fitted[key] = Learner(kind.kind, kind.level, read_trees(text, NAMES))
-    return fitted[key]
 
 
 def _judged(

@@ -90,6 +90,7 @@ class LocalPostgres(LocalServer):
         self._sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _launched(self, port: int) -> subprocess.Popen[bytes]:
+        # The children of one that was killed notice within moments; this one waits for them, they hold its memory.
         self._prepare()
         options = [f"--{name}={value}" for name, value in self._settings.items()]
         return self._spawn([_programs() / "postgres", "-D", self._data, "-p", str(port), *options])

@@ -81,18 +81,7 @@ _DAY_NUMBER = cast(DEMAND_DAYS.c.day - literal(EPOCH, Date()), Integer)
 
 
 class DemandDays(Connected):
-    """Days of demand in Postgres.
-
-    Parameters
-    ----------
-    url : str
-        SQLAlchemy's URL.
-
-    Raises
-    ------
-    Fatal
-        If the URL is none of Postgres.
-    """
+    """Days of demand in Postgres."""
 
     def bring_in(self, days: Sequence[Day], tell: Callable[[int], None] = lambda _: None) -> Imported:
         """Put what a file says beside what recording counts: all of it or nothing, and the same again changes nothing.

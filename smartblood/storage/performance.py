@@ -102,18 +102,7 @@ class Recorded(NamedTuple):
 
 
 class Judgements(Connected):
-    """The judgements of models in Postgres, and what they are made of.
-
-    Parameters
-    ----------
-    url : str
-        SQLAlchemy's URL.
-
-    Raises
-    ------
-    Fatal
-        If the URL is none of Postgres.
-    """
+    """The judgements of models in Postgres, and what they are made of."""
 
     def as_of(self) -> int | None:
         """Return until when outcomes are known, stream time; None where nothing came of anything yet."""

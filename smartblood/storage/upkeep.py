@@ -118,18 +118,7 @@ _SCORES = Incoming(DONORS, ("id", "reliability_score", "reliability_sd", "reliab
 
 
 class Upkeep(Connected):
-    """Maintenance of the record in Postgres.
-
-    Parameters
-    ----------
-    url : str
-        SQLAlchemy's URL.
-
-    Raises
-    ------
-    Fatal
-        If the URL is none of Postgres.
-    """
+    """Maintenance of the record in Postgres."""
 
     @contextmanager
     def alone(self) -> Iterator[bool]:

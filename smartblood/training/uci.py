@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 
 from features.habits import HABITS, MORE_IS_MORE, habit_rows
 from smartblood.errors import Fatal
-from smartblood.training import donor_availability
+from smartblood.training import small_table
 from smartblood.training.judging import Interval, auc, brier, calibration_error, log_loss, with_interval
 
 COLUMNS = ("recency", "frequency", "time")
@@ -180,9 +180,9 @@ def _figure(donors: Donors, measure: Callable[[Flags, Floats], float], repeats: 
     return with_interval(mean, donors.history, seed=0, n_samples=N_SAMPLES)
 
 
-def _availability(rows: Floats, gave: Flags, others: Floats, seed: int) -> Floats:
-    text = donor_availability.fit(habit_rows(*rows.T), gave, HABITS, MORE_IS_MORE, seed=seed)
-    return donor_availability.probabilities(text, habit_rows(*others.T), HABITS)
+def _monotone(rows: Floats, gave: Flags, others: Floats, seed: int) -> Floats:
+    text = small_table.fit(habit_rows(*rows.T), gave, HABITS, MORE_IS_MORE, seed=seed)
+    return small_table.probabilities(text, habit_rows(*others.T), HABITS)
 
 
 def _logistic(rows: Floats, gave: Flags, others: Floats, seed: int) -> Floats:  # noqa: ARG001 - nothing is drawn
@@ -197,7 +197,7 @@ def _lightgbm(rows: Floats, gave: Flags, others: Floats, seed: int) -> Floats:
 
 
 LEARNERS: dict[str, Predict] = {
-    "donor_availability": _availability,
+    "monotone trees": _monotone,
     "logistic regression": _logistic,
     "lightgbm as it comes": _lightgbm,
 }
