@@ -61,6 +61,8 @@ class Ones:
 class Watched:
     """A worker that is looked at once a second, from a thread of its own, for what only the shell can tell others.
 
+    It is looked at once more when it has ended, so that nothing of its last second stays untold.
+
     Parameters
     ----------
     worker : Worker
@@ -86,6 +88,7 @@ class Watched:
         finally:
             done.set()
             watching.join()
+            self.look()
 
 
 class Accompanied:

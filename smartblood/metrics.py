@@ -67,6 +67,11 @@ REFUSED = Counter(
     "Records that broke the contract, by what was wrong.",
     ["processor", "topic", "kind"],
 )
+IN_NO_DISTRICT = Counter(
+    "smartblood_requests_in_no_district",
+    "Requests that were answered though their district isn't known: they count in no district's demand.",
+    ["processor"],
+)
 OWN_FAILURES = Counter("smartblood_own_failures", "Records that made our own code fail.", ["processor", "topic"])
 FORWARDED = Counter(
     "smartblood_records_forwarded",

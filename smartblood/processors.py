@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from features.series import Forecaster
     from smartblood.performance.watching import Judging
 
+LINES_MAX, DISTRICT_MAX = 10, 80
+"""So many lines of one sort at once, and so many letters of what others named, tell enough."""
+
 FORECAST_POLL_S = 0.5
 """A trigger comes once a week: nobody minds half a second."""
 
@@ -55,7 +58,13 @@ def matching(settings: Settings, slot: str) -> Worker:
     from smartblood.kafka.loop import Loop  # noqa: PLC0415
     from smartblood.kafka.schema_registry import LOOP_PATIENCE_S, codec_of  # noqa: PLC0415
     from smartblood.logs import logger  # noqa: PLC0415
-    from smartblood.metrics import INDEX_BYTES, INDEX_DONORS, MODEL_VERSION, MODELS_REFUSED  # noqa: PLC0415
+    from smartblood.metrics import (  # noqa: PLC0415
+        IN_NO_DISTRICT,
+        INDEX_BYTES,
+        INDEX_DONORS,
+        MODEL_VERSION,
+        MODELS_REFUSED,
+    )
     from smartblood.registry.loading import load_panel, load_released  # noqa: PLC0415
 
     models_dir, pinned = settings.models_dir, settings.models_map_sha256
@@ -81,6 +90,13 @@ def matching(settings: Settings, slot: str) -> Worker:
         INDEX_BYTES.labels("matching", slot).set(processor.index.n_bytes)
         versions.show((one.name, one.version, one.sha256, role) for one, role in processor.models.in_use())
         refused.show(processor.models.refused)
+        lost = processor.in_no_district[:]
+        del processor.in_no_district[: len(lost)]
+        IN_NO_DISTRICT.labels("matching").inc(len(lost))
+        for request_id, district in lost[:LINES_MAX]:
+            log.warning("a request's district isn't known", request_id=request_id, district=district[:DISTRICT_MAX])
+        if len(lost) > LINES_MAX:
+            log.warning("more requests' districts aren't known", n_requests=len(lost) - LINES_MAX)
         while processor.alarms:
             log.warning("needs a look", what=processor.alarms.pop(0))
 

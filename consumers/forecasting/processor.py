@@ -88,6 +88,7 @@ class Forecasting:
         self._told: set[object] = set()
         self.champion = Champion(codec, default, load)
         self.alarms: list[str] = []
+        self._staged_alarms: list[str] = []
 
     def read(self, record: Record) -> Event | None:
         """Decode and check a trigger.
@@ -113,10 +114,13 @@ class Forecasting:
         return outputs
 
     def keep(self) -> None:
-        """Do nothing: there is no memory."""
+        """Let alarms of the batch be taken away; there is no memory."""
+        self.alarms.extend(self._staged_alarms)
+        self.drop()
 
     def drop(self) -> None:
-        """Do nothing: there is no memory."""
+        """Forget alarms of the batch; there is no memory."""
+        self._staged_alarms.clear()
 
     def restore(self, partition: int, records: Iterable[Record]) -> list[str]:  # noqa: ARG002 - there is no store
         """Do nothing: there is no memory."""
@@ -167,7 +171,7 @@ class Forecasting:
             error = f"{len(made.refused)} of {len(history.names)} series have no forecast: " + "; ".join(
                 f"{'/'.join(names)}: {why}" for names, why in some
             )
-            self.alarms.append(error)
+            self._staged_alarms.append(error)
         event = {
             "event_id": derived_event_id(f"{PREDICTIONS}/{MODEL}", trigger["event_id"]),
             "occurred_at": trigger["occurred_at"],

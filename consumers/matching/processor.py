@@ -73,6 +73,8 @@ class Matching:
         Which version answers, and which only watch.
     alarms : list of str
         What a person should see: a line each, for the shell to take away.
+    in_no_district : list of (int, str)
+        Requests of committed batches whose district isn't known, and what they call it, for the shell to take away.
     """
 
     def __init__(  # noqa: PLR0913 - what is optional has defaults
@@ -89,6 +91,7 @@ class Matching:
     ) -> None:
         self.index = DonorIndex()
         self.alarms: list[str] = []
+        self.in_no_district: list[tuple[int, str]] = []
         self._codec = codec
         self.models = Models(codec, panel, load)
         self._rules = reach or ReachRules()
@@ -103,6 +106,7 @@ class Matching:
         self._answers = Answers(codec, self.index, rules)
         self._kept: dict[int, dict[int, RequestMemory]] = {}
         self._staged: dict[tuple[int, int], RequestMemory] = {}
+        self._staged_in_no_district: list[tuple[int, str]] = []
 
     @property
     def topology(self) -> Topology:
@@ -140,11 +144,13 @@ class Matching:
         """Make what is staged the memory."""
         for (partition, request_id), memory in self._staged.items():
             self._kept.setdefault(partition, {})[request_id] = memory
-        self._staged.clear()
+        self.in_no_district.extend(self._staged_in_no_district)
+        self.drop()
 
     def drop(self) -> None:
         """Forget what is staged."""
         self._staged.clear()
+        self._staged_in_no_district.clear()
 
     def restore(self, partition: int, records: Iterable[Record]) -> list[str]:
         """Take records of ``request-states`` into the memory of ``partition``; return lines on garbage."""
@@ -223,14 +229,9 @@ class Matching:
             touched[place] = (memory, Statement(event["occurred_at"], event["event_id"]))
             if one is not None:
                 asked.append(one)
-                self._alarm_district(one)
+                if one.request["district"] not in DISTRICT_NAMES:
+                    self._staged_in_no_district.append((request_id, one.request["district"]))
         return asked, touched
-
-    def _alarm_district(self, asked: Asked) -> None:
-        district = asked.request["district"]
-        if district not in DISTRICT_NAMES:
-            request_id = asked.request["request_id"]
-            self.alarms.append(f"request {request_id}: {district[:80]!r} is no district that is known")
 
     def _logged(self, asked: Sequence[Asked], scoring: Scoring) -> Output:
         """Return the log of a scoring run; its id is derived from the first request that was looked for."""

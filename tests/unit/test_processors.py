@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from consumers.driver import Driver
 from features.reach import ReachRules
 from features.series import SeriesTable
 from smartblood import beside as beside_a_worker
-from smartblood import metrics, models_there, processors
+from smartblood import logs, metrics, models_there, processors
 from smartblood.beside import Accompanied
 from smartblood.errors import Fatal
 from smartblood.performance.judgement import Limits
@@ -102,6 +104,38 @@ def test_how_fast_what_a_donor_did_fades_is_a_setting(monkeypatch):
     driver.run()
     state = driver.events("donor-states")[-1]
     assert (state["alerts_decayed"], state["unanswered_decayed"]) == (0.5, 0.25)
+
+
+def test_requests_of_unknown_districts_are_counted_and_logged_with_their_ids():
+    out = io.StringIO()
+    logs.configure("json", stream=out)
+    watched = processors.matching(load(kafka_bootstrap_servers="127.0.0.1:9"), "a")
+
+    def counted():
+        watched.look()
+        return metrics.IN_NO_DISTRICT.labels("matching")._value.get()
+
+    before = counted()
+    driver = Driver([watched.worker._processor])
+    for n in range(1, 13):
+        driver.send("blood-request-created", str(n), request(n, district="Atlantis" * 99))
+    driver.run(batch_size=12)
+    assert (counted() - before, counted() - before) == (12, 12)
+    said = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["request_id"] for line in said if "request_id" in line] == [*range(1, 11)]
+    assert {line["district"] for line in said[:10]} == {"Atlantis" * 10}
+    assert said[-1]["n_requests"] == 2
+
+
+def test_a_worker_that_has_ended_is_looked_at_once_more():
+    told = []
+
+    class Worker:
+        def run(self, stop):
+            told.append("worked")
+
+    beside_a_worker.Watched(Worker(), lambda: told.append("looked")).run(threading.Event())
+    assert told == ["worked", "looked"]
 
 
 ENTRY = entry_of("donor_seeker_match", "1.0.0", b"trees", training_data={"ends_at": 7}, metrics={})

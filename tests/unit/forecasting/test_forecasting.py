@@ -7,6 +7,7 @@ import pytest
 
 from consumers.driver import Driver
 from consumers.forecasting import Forecasting
+from consumers.topology import Batch, Input
 from features.demand import Demand, history_of
 from features.districts import DISTRICT_NAMES, DISTRICTS
 from features.local_time import local_day, start_of_day
@@ -147,7 +148,10 @@ def test_a_series_that_can_not_be_forecast_stops_no_other():
     forecaster = WeekdayMeans(refuses=bad)
     processor = Forecasting(Codec(), forecaster, lambda item: history_of(KNOWN, local_day(item.event["as_of"])))
     driver = Driver([processor])
-    driver.send("forecast-triggered", "weekly-forecast", trigger())
+    record = driver.send("forecast-triggered", "weekly-forecast", trigger())
+    assert processor.process(Batch([Input(record, processor.read(record))]))
+    processor.drop()
+    assert processor.alarms == [], "a batch that came to nothing says nothing"
     driver.run()
     found = {(one["district"], one["blood_group"]) for one in driver.events("demand-forecasted")}
     assert len(found) == 111

@@ -276,10 +276,19 @@ def test_a_batch_logs_its_scoring_once():
     assert logged["event_id"] == derived_event_id("prediction-logged/donor_seeker_match/test-1", request(1)["event_id"])
 
 
-def test_a_request_of_an_unknown_district_is_answered_and_alarms():
+def test_a_request_of_an_unknown_district_is_answered_and_said_once_its_batch_is_committed():
     world = World(state(1))
-    assert donors_of(world.answer(request(district="Atlantis"))) == [1]
-    assert world.matching.alarms == ["request 1: 'Atlantis' is no district that is known"]
+    record = world.driver.send("blood-request-created", "1", request(district="Atlantis"))
+    for _ in range(2):
+        assert world.matching.process(Batch([Input(record, world.matching.read(record))]))
+        world.matching.drop()
+    assert world.matching.in_no_district == []
+    world.driver.run()
+    assert donors_of(world.driver.events("matches")[0]) == [1]
+    assert world.matching.in_no_district == [(1, "Atlantis")]
+    assert world.answer(request(district="Atlantis")) is None, "a repeat"
+    assert world.answer(request(2))["district"] == "Ernakulam"
+    assert world.matching.in_no_district == [(1, "Atlantis")]
 
 
 @pytest.mark.parametrize(
