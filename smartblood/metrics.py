@@ -72,6 +72,11 @@ IN_NO_DISTRICT = Counter(
     "Requests that were answered though their district isn't known: they count in no district's demand.",
     ["processor"],
 )
+AHEAD = Counter(
+    "smartblood_records_ahead",
+    "Records, or events of them, over five minutes ahead of the clock; at most 200 of a batch are looked at.",
+    ["processor", "topic"],
+)
 OWN_FAILURES = Counter("smartblood_own_failures", "Records that made our own code fail.", ["processor", "topic"])
 FORWARDED = Counter(
     "smartblood_records_forwarded",

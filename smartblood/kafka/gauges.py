@@ -17,6 +17,9 @@ from smartblood.kafka.follower import Follower
 from smartblood.kafka.offsets import Place
 
 LOOKED_AT_MAX = 100
+AHEAD_S = 300.0
+"""No clock that is set is so far ahead of another."""
+
 NOTED_EACH_S = 1.0
 
 
@@ -66,6 +69,8 @@ class Gauges:
         self._noted_at = 0.0
         self._matches = "matches" in topology.sinks
         self.lags: dict[Place, int] = {}
+        for topic in topology.sources:  # from 0 on: of what appears as 1 nobody sees that it grew
+            metrics.AHEAD.labels(self._name, topic)
 
     def batch(self, n_records: int) -> Stages:
         """Note that a batch begins."""
@@ -90,7 +95,7 @@ class Gauges:
         for topic, n in Counter(output.topic for output in outputs).items():
             metrics.OUTPUTS.labels(self._name, topic).inc(n)
         self._refused_and_forwarded(items)
-        self._latency(items, outputs)
+        self._times(items, outputs)
 
     def followed_refused(self, n_records: int) -> None:
         """Note records of followed topics that could not be read."""
@@ -137,13 +142,27 @@ class Gauges:
             elif item.home is not None:
                 metrics.FORWARDED.labels(self._name, item.record.topic).inc()
 
-    def _latency(self, items: Sequence[Item], outputs: Sequence[Output]) -> None:
+    def _times(self, items: Sequence[Item], outputs: Sequence[Output]) -> None:
         now = time.time()
         to_commit = metrics.EVENT_TO_COMMIT_SECONDS.labels(self._name)
         for item in items[:: max(1, len(items) // LOOKED_AT_MAX)]:
             to_commit.observe(max(0.0, now - item.record.timestamp_ms / 1000))
+            if _is_ahead(item, now):
+                metrics.AHEAD.labels(self._name, item.record.topic).inc()
         if self._matches:
             # Only what a match answers: closings, repeats and previews say nothing of how long a hospital waits.
             answered = [one.answers_ms for one in outputs if one.topic == "matches" and one.answers_ms is not None]
             for answers_ms in answered[:: max(1, len(answered) // LOOKED_AT_MAX)]:
                 metrics.EVENT_TO_MATCH_SECONDS.observe(max(0.0, now - answers_ms / 1000))
+
+
+def _is_ahead(item: Item, now: float) -> bool:
+    """Tell whether a clock was wrong: a record or its event is ahead of ours, or the event of its record.
+
+    Mostly one clock gave both the event's instant and the record's timestamp: neither shows that the other is wrong.
+    """
+    written_at = item.record.timestamp_ms / 1000
+    if item.event is None:
+        return written_at > now + AHEAD_S
+    occurred_at: float = item.event["occurred_at"] / 1e6
+    return max(written_at, occurred_at) > now + AHEAD_S or occurred_at > written_at + AHEAD_S

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from consumers.donor_state.columns.desk import AT
 from consumers.validation import checked
 from schemas.codec import FRAME, Codec
 from schemas.records import Event, Record
@@ -39,7 +40,9 @@ class Plain(Mapping[str, Any]):
         self._event: Event | None = None
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - an event's
-        """Return a field."""
+        """Return a field; when it occurred is known without decoding it."""
+        if name == "occurred_at":
+            return int(self.rows[self.row, AT])
         return self._decoded()[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
+import uuid
 
 import pytest
 from prometheus_client import REGISTRY
 
+from consumers.donor_state.columns.event import Plain
+from consumers.donor_state.processor import TOPOLOGY as DONOR_STATE
+from consumers.donor_state.processor import DonorState
 from consumers.matching.processor import TOPOLOGY
 from consumers.topology import Batch, Input
+from schemas.codec import Codec
 from schemas.errors import InvalidRecord
-from smartblood.kafka.batches import Item
+from schemas.records import Record
+from smartblood.kafka.batches import Item, look_at_all
 from smartblood.kafka.gauges import LOOKED_AT_MAX, Gauges
 from tests.unit.matching.world import AT, HOUR_US, World, again, closing, request, state
 
@@ -63,3 +69,60 @@ def test_of_a_large_batch_some_are_observed(commit) -> None:
     many = [("blood-request-created", request(occurred_at=AT + i)) for i in range(3 * LOOKED_AT_MAX)]
     n, _ = commit(*many)
     assert LOOKED_AT_MAX <= n <= 2 * LOOKED_AT_MAX
+
+
+RESPONSES = "donor-responded"
+CODEC = Codec()
+
+
+def response(n: int, *, written_s: float, occurred_s: float) -> Record:
+    """A response, so many seconds from now on."""
+    now = time.time()
+    event = {
+        "event_id": str(uuid.UUID(int=n)),
+        "occurred_at": int((now + occurred_s) * 1e6),
+        "donor_id": n,
+        "request_id": 1,
+        "wave": 1,
+        "response": "NOTIFIED",
+    }
+    timestamp_ms = int((now + written_s) * 1000)
+    return Record(RESPONSES, 0, n, timestamp_ms, str(n).encode(), CODEC.encode(RESPONSES, event))
+
+
+def n_ahead() -> float | None:
+    labels = {"processor": "donor-state", "topic": RESPONSES}
+    return REGISTRY.get_sample_value("smartblood_records_ahead_total", labels)
+
+
+@pytest.mark.parametrize("n_more", [0, LOOKED_AT_MAX], ids=["each by itself", "many at once"])
+@pytest.mark.parametrize(
+    ("written_s", "occurred_s", "n"),
+    [
+        (-60, -60, 0),
+        (240, 240, 0),
+        (360, 360, 1),
+        (360, -60, 1),
+        (-60, 360, 1),
+        (-7200, -6000, 1),
+        (-7200, -7000, 0),
+        (-6000, -7200, 0),
+    ],
+)
+def test_a_clock_that_is_ahead_is_counted(written_s, occurred_s, n, n_more) -> None:
+    gauges, processor = Gauges(DONOR_STATE, "w0"), DonorState(CODEC, columns_after=0)
+    before = n_ahead()
+    assert before is not None, "told from 0 on"
+    records = [response(i, written_s=0, occurred_s=0) for i in range(1, n_more + 1)]
+    records.insert(0, response(999, written_s=written_s, occurred_s=occurred_s))
+    items = list(look_at_all(processor, records, 1))
+    assert {type(item.event) is Plain for item in items} == {n_more > 0}
+    gauges.committed(items, [], {}, gauges.batch(len(items)))
+    assert n_ahead() - before == n
+
+
+def test_a_record_without_an_event_is_judged_by_its_own_time() -> None:
+    gauges, before = Gauges(DONOR_STATE, "w0"), n_ahead()
+    items = [Item(response(1, written_s=written_s, occurred_s=0)) for written_s in (0, 360)]
+    gauges.committed(items, [], {}, gauges.batch(len(items)))
+    assert n_ahead() - before == 1
