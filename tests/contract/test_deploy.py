@@ -7,14 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
-import prometheus_client
 import pytest
 from ruamel.yaml import YAML
 
-import smartblood.metrics
-from smartblood.cli import smartblood as program
-from smartblood.settings import KAFKA_PREFIX, PREFIX, Settings
+from smartblood.settings import PREFIX
+from tests.contract.command_lines import fault_of, is_metric, is_variable
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -44,40 +41,36 @@ def commands():
     yield from (json.loads(line.removeprefix("CMD ")) for line in dockerfile.splitlines() if line.startswith("CMD "))
 
 
+def mentions():
+    """What annotations of alarms tell a person to run."""
+    return [shlex.split(line) for line in sorted(set(re.findall(r"`smartblood ([^`]*)`", TEXTS["alerts.yml"])))]
+
+
 @pytest.mark.parametrize("arguments", list(commands()), ids=shlex.join)
 def test_every_command_exists_and_takes_its_arguments(arguments):
-    command, context = program, click.Context(program, info_name="smartblood")
-    arguments = list(arguments)
-    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
-        found = command.get_command(context, arguments.pop(0))
-        assert found is not None
-        command, context = found, click.Context(found, parent=context)
-    options = {option for parameter in command.get_params(context) for option in parameter.opts}
-    given = {argument for argument in arguments if argument.startswith("-")}
-    assert given <= options | {"--help"}
+    assert fault_of(arguments) is None
+
+
+@pytest.mark.parametrize("arguments", mentions(), ids=shlex.join)
+def test_every_command_that_an_alarm_names_exists(arguments):
+    assert fault_of(arguments, is_mention=True) is None
+
+
+def test_no_command_that_an_alarm_names_is_overlooked():
+    assert len(mentions()) >= 2
+    assert TEXTS["alerts.yml"].count("`") == 2 * len(re.findall(r"`smartblood [^`]*`", TEXTS["alerts.yml"]))
 
 
 def test_every_variable_exists():
     named = set(re.findall(rf"{PREFIX}[A-Z_]+", "\n".join(TEXTS.values())))
     assert named
-    known = {PREFIX + field.upper() for field in Settings.model_fields}
-    assert {name for name in named if not name.startswith(KAFKA_PREFIX)} <= known
-
-
-def exported():
-    names = set()
-    for thing in vars(smartblood.metrics).values():
-        if isinstance(thing, prometheus_client.metrics.MetricWrapperBase):
-            for family in thing.describe():
-                kinds = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
-                names |= {family.name + suffix for suffix in kinds.get(family.type, [""])}
-    return names
+    assert not {name for name in named if not is_variable(name)}
 
 
 def test_every_metric_exists():
     named = set(re.findall(r"smartblood_[a-z_]+", TEXTS["alerts.yml"]))
     assert named
-    assert named <= exported()
+    assert not {name for name in named if not is_metric(name)}
 
 
 def test_prometheus_scrapes_each_processor_where_it_serves():
