@@ -263,6 +263,14 @@ def test_a_preview_is_recognised_for_seven_days_by_kafka_timestamps():
     assert len(world.driver.events("match-previews")) == 2
 
 
+def test_an_id_in_capitals_is_the_same_id_and_comes_back_in_lower_case():
+    first, world = request(), World(state(1))
+    answer = world.answer({**first, "event_id": first["event_id"].upper()})
+    assert answer["request_event_id"] == first["event_id"]
+    assert answer["event_id"] == derived_event_id("matches", first["event_id"])
+    assert world.answer(first) is None
+
+
 def test_a_batch_logs_its_scoring_once():
     world = World(state(1), state(2), timer=iter(range(100)).__next__)
     for n in (1, 2):
