@@ -93,7 +93,8 @@ class Supervisor:
     Parameters
     ----------
     workers : sequence of (str, str)
-        Name of the processor and slot of each; names joined by ``+`` share a process, and a slot.
+        Name of the processor and slot of each; names joined by ``+`` share a process, and a slot, as long as none of
+        them says that it can't work.
     settings : Settings
         What the workers are to see, as environment variables.
     metrics_folder : Path
@@ -132,12 +133,14 @@ class Supervisor:
         ------
         Fatal
             If a worker said that it can't work before all were ready once: with these settings it never will.
-            Afterwards it is tried again from time to time, since the others do their part without it.
+            Afterwards it is tried again from time to time, since the others do their part without it; those who shared
+            its process too, each in one of its own from then on.
         """
         at_s = time.monotonic()
-        for child in self._children:
+        for child in [*self._children]:
             if child.process is not None and child.process.poll() is not None:
                 self._bury(child, child.process, at_s)
+        for child in self._children:
             if child.process is None and at_s >= child.start_again_at_s:
                 child.n_restarts += 1
                 RESTARTS.labels(child.label).inc()
@@ -216,6 +219,13 @@ class Supervisor:
         with suppress(ChildProcessError):  # it never was born
             mark_process_dead(process.pid, path=str(self.metrics_folder))  # type: ignore[no-untyped-call]
         child.process = None
+        died = f"died by signal {-code}" if code < 0 else f"ended with {code}"
+        died += f" ({why})" if why else ""
+        if code == FATAL and len(child.processors) > 1:  # nobody knows whose end it was, but each will show
+            self._children.remove(child)
+            self._children += [Child(name, child.slot) for name in child.processors]
+            self.say(f"{child.label} {died}: started again at once, each in a process of its own")
+            return
         settled = at_s - child.started_at_s >= SETTLED_AFTER_S
         if code == FATAL:
             child.wait_s = LONGEST_WAIT_S
@@ -224,6 +234,4 @@ class Supervisor:
         else:
             child.wait_s = min(LONGEST_WAIT_S, max(FIRST_WAIT_S, 2 * child.wait_s)) if child.n_restarts else 0.0
         child.start_again_at_s = at_s + child.wait_s
-        died = f"died by signal {-code}" if code < 0 else f"ended with {code}"
-        died += f" ({why})" if why else ""
         self.say(f"{child.label} {died}: started again {f'in {child.wait_s:.1f} s' if child.wait_s else 'at once'}")

@@ -22,6 +22,10 @@ def together(workers: Mapping[str, Worker]) -> Worker:
 class Together:
     """Workers in one process.
 
+    Where one can't go on all end, and the process with them, since only a supervisor starts anything again. What is
+    open is finished or aborted, so nothing is lost, and from then on the supervisor gives each a process of its own:
+    see ``smartblood.supervisor``.
+
     Parameters
     ----------
     workers : mapping of str to Worker

@@ -130,6 +130,38 @@ def test_once_all_were_ready_it_is_tried_again_from_time_to_time(tmp_path):
         watched.stop()
 
 
+BREAKS = """
+import os, pathlib, signal, sys, time
+from smartblood.metrics import READY
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+names = sys.argv[5:]
+for name in names:
+    READY.labels(name, os.environ["SMARTBLOOD_SLOT"]).set(1)
+while not ("forecasting" in names and os.path.exists(sys.argv[4] + "-broken")):
+    time.sleep(0.05)
+pathlib.Path(sys.argv[2]).write_text("no model")
+raise SystemExit(3)
+"""
+
+
+def test_where_one_of_a_shared_process_can_not_work_any_more_the_others_go_on_without_it(tmp_path):
+    said = []
+    watched = supervisor(tmp_path, BREAKS, [("scheduling+forecasting", "a")], said)
+    watched.start()
+    try:
+        until(lambda: watched.tick() or not list(watched.unready()))
+        (tmp_path / "metrics" / "begin-broken").touch()
+        until(lambda: watched.tick() or len(said) == 2)
+        until(lambda: watched.tick() or list(watched.unready()) == ["forecasting/a"])
+        works, broken = watched._children
+        assert works.process.poll() is None
+        assert (works.label, broken.label, broken.process) == ("scheduling/a", "forecasting/a", None)
+        assert said[0].startswith("scheduling+forecasting/a ended with 3 (no model): started again at once, ")
+        assert said[1] == "forecasting/a ended with 3 (no model): started again in 30.0 s"
+    finally:
+        watched.stop()
+
+
 DEAF = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
