@@ -162,7 +162,6 @@ def _is_ahead(item: Item, now: float) -> bool:
     Mostly one clock gave both the event's instant and the record's timestamp: neither shows that the other is wrong.
     """
     written_at = item.record.timestamp_ms / 1000
-    if item.event is None:
-        return written_at > now + AHEAD_S
-    occurred_at: float = item.event["occurred_at"] / 1e6
+    occurred_at_us = None if item.event is None else item.event.get("occurred_at")
+    occurred_at = written_at if occurred_at_us is None else occurred_at_us / 1e6
     return max(written_at, occurred_at) > now + AHEAD_S or occurred_at > written_at + AHEAD_S

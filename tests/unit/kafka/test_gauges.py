@@ -123,6 +123,8 @@ def test_a_clock_that_is_ahead_is_counted(written_s, occurred_s, n, n_more) -> N
 
 def test_a_record_without_an_event_is_judged_by_its_own_time() -> None:
     gauges, before = Gauges(DONOR_STATE, "w0"), n_ahead()
-    items = [Item(response(1, written_s=written_s, occurred_s=0)) for written_s in (0, 360)]
+    items = [
+        Item(response(1, written_s=written_s, occurred_s=0), event) for written_s in (0, 360) for event in (None, {})
+    ]
     gauges.committed(items, [], {}, gauges.batch(len(items)))
-    assert n_ahead() - before == 1
+    assert n_ahead() - before == 2
