@@ -5,6 +5,8 @@ its ids are used; with none, those of ``schemas/ids.json``.
 
 Events are read and written without Avro's logical types: an instant is an int of microseconds, a day an int of days,
 an event's id a text. Python objects for them would cost more than all the rest of decoding (docs/adr/0003).
+
+fastavro reads more than writers of Avro write. So a body is read only once it is seen to be lawful (``strict``).
 """
 
 from __future__ import annotations
@@ -12,18 +14,19 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import fastavro
 
 from schemas.catalogue import latest_schema, schema_files
 from schemas.errors import InvalidRecord
 from schemas.records import Event
+from schemas.strict import Unlawful, Walk, walk_of
 
 FRAME = struct.Struct(">bI")
 FIRST_OWN_ID = 1_000_001
 INT_LEAST, INT_MOST = -(2**31), 2**31 - 1
-"""What Avro's int can say; fastavro writes and reads more, which others refuse and no column has room for."""
+"""What Avro's int can say; fastavro writes more, which others refuse and no column has room for."""
 
 
 class SchemaRegistry(Protocol):
@@ -45,6 +48,17 @@ def without_logical_types(schema: Any) -> Any:  # noqa: ANN401 - Avro schemas ar
     return schema
 
 
+class Reader(NamedTuple):
+    """How bodies of a schema are read: what sees that they are lawful, and fastavro's schemas.
+
+    ``wanted`` is None where it is what was written.
+    """
+
+    walk: Walk
+    written: Any
+    wanted: Any
+
+
 class Codec:
     """Encodes and decodes the events of the catalogue's topics.
 
@@ -60,11 +74,10 @@ class Codec:
         self._registry = registry
         self._topic_prefix = topic_prefix
         self._own = {file.schema_id: file for file in schema_files()}
-        self._readers: dict[tuple[str, int], Callable[[io.BytesIO], Event]] = {}
+        self._readers: dict[tuple[str, int], Reader] = {}
         self._latest: dict[str, Any] = {}
         self._encoders: dict[str, Callable[[Event], bytes]] = {}
         self._newest: set[tuple[str, int]] = set()
-        self._ints: dict[str, tuple[str, ...]] = {}
 
     def is_newest(self, topic: str, value: bytes) -> bool:
         """Tell whether ``value`` was written with the newest schema of ``topic``, for who reads bodies by themselves.
@@ -82,31 +95,30 @@ class Codec:
     def decode(self, topic: str, value: bytes) -> Event:
         """Decode a framed value of ``topic``.
 
-        Of an event's own fields an int has 32 bits; ints in records within it are bounded by who checks the event.
-
         Raises
         ------
         InvalidRecord
-            If the frame, the schema id or the body is not what the topic's readers can read.
+            If the frame or the schema id is not what the topic's readers can read, or no writer of Avro writes such a
+            body by that schema.
         """
         schema_id = frame_of(value)
         reader = self._readers.get((topic, schema_id)) or self._reader(topic, schema_id)
+        try:
+            end = reader.walk(value, FRAME.size)
+        except (Unlawful, RecursionError) as error:
+            reason = f"value: not Avro of schema {schema_id}: {one_line(error)}"
+            raise InvalidRecord(reason, kind="undecodable") from error
+        if end != len(value):
+            reason = f"value: {len(value) - end} bytes left over after the event of schema {schema_id}"
+            raise InvalidRecord(reason, kind="undecodable")
         body = io.BytesIO(value)
         body.seek(FRAME.size)
         try:
-            event = reader(body)
-        except Exception as error:  # arbitrary bytes make it raise nearly anything
-            reason = f"value: not Avro of schema {schema_id}: {type(error).__name__}: {one_line(error)}"
+            event = fastavro.schemaless_reader(body, reader.written, reader.wanted)
+        except Exception as error:  # where schemas differ, it raises nearly anything
+            reason = f"value: schema {schema_id} isn't read as the newest: {type(error).__name__}: {one_line(error)}"
             raise InvalidRecord(reason, kind="undecodable") from error
-        if body.tell() != len(value):
-            reason = f"value: {len(value) - body.tell()} bytes left over after the event of schema {schema_id}"
-            raise InvalidRecord(reason, kind="undecodable")
-        for name in self._ints[topic]:
-            number = event[name]
-            if number is not None and not INT_LEAST <= number <= INT_MOST:
-                reason = f"value: not Avro of schema {schema_id}: {name}: {number} is no int of 32 bits"
-                raise InvalidRecord(reason, kind="undecodable")
-        return event
+        return cast("Event", event)
 
     def encode(self, topic: str, event: Event) -> bytes:
         """Encode ``event`` with the newest schema of ``topic``, framed."""
@@ -137,12 +149,10 @@ class Codec:
 
     def _parsed(self, topic: str) -> Any:  # noqa: ANN401 - fastavro's parsed schemas are nested JSON
         if topic not in self._latest:
-            plain = without_logical_types(latest_schema(topic).load())
-            self._latest[topic] = fastavro.parse_schema(plain)
-            self._ints[topic] = tuple(one["name"] for one in plain["fields"] if _is_int(one["type"]))
+            self._latest[topic] = fastavro.parse_schema(without_logical_types(latest_schema(topic).load()))
         return self._latest[topic]
 
-    def _reader(self, topic: str, schema_id: int) -> Callable[[io.BytesIO], Event]:
+    def _reader(self, topic: str, schema_id: int) -> Reader:
         writer = self._writer_schema(topic, schema_id)
         newest = self._parsed(topic)
         if writer.get("name") is None or fullname(writer) != fullname(newest):
@@ -152,13 +162,8 @@ class Codec:
         same = parsed == newest
         if same:
             self._newest.add((topic, schema_id))
-
-        def read(body: io.BytesIO) -> Event:
-            event = fastavro.schemaless_reader(body, parsed, None if same else newest)
-            return cast("Event", event)
-
-        self._readers[topic, schema_id] = read
-        return read
+        reader = self._readers[topic, schema_id] = Reader(walk_of(parsed), parsed, None if same else newest)
+        return reader
 
     def _writer_schema(self, topic: str, schema_id: int) -> dict[str, Any]:
         found = self._registry.schema(schema_id) if self._registry is not None else None
@@ -168,12 +173,6 @@ class Codec:
             reason = f"value: schema {schema_id} is not known on {topic}"
             raise InvalidRecord(reason, kind="unknown_schema")
         return found
-
-
-def _is_int(type_: Any) -> bool:  # noqa: ANN401 - Avro schemas are nested JSON
-    """Tell whether a field is an int, or null besides."""
-    name = type_.get("type") if isinstance(type_, dict) else type_
-    return name == "int" or (isinstance(type_, list) and any(_is_int(one) for one in type_))
 
 
 def frame_of(value: bytes) -> int:

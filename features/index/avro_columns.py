@@ -3,8 +3,9 @@
 A rebuilt index reads a million ``donor-states``; a Python dict for each would be most of the time that it takes. The
 schema is turned into a short program of fixed-width operations, which a kernel runs over all bodies.
 
-Texts and bytes are skipped, since no column of the index is made from them. What the kernel can't read it marks; such
-records go through the codec, which says what is wrong with them.
+Texts and bytes are skipped, since no column of the index is made from them. What the kernel can't read, and what no
+writer of Avro writes (``schemas.strict``), it marks; such records go through the codec, which says what is wrong with
+them.
 
 References
 ----------
@@ -24,13 +25,13 @@ from features.kernels import kernel
 NULL = -(2**63)
 """What a null is in a column of integers; in a column of floats it is NaN."""
 
-NUMBER, BOOLEAN, DOUBLE, TEXT, LIST = 0, 1, 2, 3, 4
-"""Kinds of operations: a varint (int, long or the index of an enum's symbol); a byte; eight bytes; a length and so
-many bytes, skipped; a list of records, whose items' operations follow."""
+NUMBER, BOOLEAN, DOUBLE, TEXT, LIST, INT = 0, 1, 2, 3, 4, 5
+"""Kinds of operations: a long; a byte; eight bytes; a length and so many bytes, skipped; a list of records, whose
+items' operations follow; an int or the index of an enum's symbol."""
 
 NAN_BITS = 0x7FF8 << 48
 
-_KINDS = {"int": NUMBER, "long": NUMBER, "boolean": BOOLEAN, "double": DOUBLE, "string": TEXT, "bytes": TEXT}
+_KINDS = {"int": INT, "long": NUMBER, "boolean": BOOLEAN, "double": DOUBLE, "string": TEXT, "bytes": TEXT}
 
 KIND, OPTIONAL, PLACE, SIZE = 0, 1, 2, 3
 """Columns of a program: the kind; 1 where a union with null stands before the value; the column that it goes to; for
@@ -112,12 +113,12 @@ def _kind_of(name: str, of: Any) -> tuple[int, int, int, list[tuple[int, int, in
     """Return the kind, whether null may be, the size, and the operations of a list's items."""
     if isinstance(of, list) and len(of) == 2 and of[0] == "null":
         kind, optional, size, items = _kind_of(name, of[1])
-        if not optional and kind in {NUMBER, BOOLEAN, DOUBLE}:
+        if not optional and kind in {NUMBER, INT, BOOLEAN, DOUBLE}:
             return kind, 1, size, items
     elif isinstance(of, str) and of in _KINDS:
         return _KINDS[of], 0, 0, []
     elif isinstance(of, dict) and of["type"] == "enum":
-        return NUMBER, 0, len(of["symbols"]), []
+        return INT, 0, len(of["symbols"]), []
     elif isinstance(of, dict) and of["type"] == "array":
         items = [_item_of(field) for field in of["items"]["fields"]]
         return LIST, 0, len(items), items
@@ -145,27 +146,37 @@ def _varint(body: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
         at += 1
         value |= (byte & np.uint64(0x7F)) << shift
         if byte < np.uint64(0x80):
+            if shift == np.uint64(63) and byte > np.uint64(1):  # more than 64 bits
+                return 0, -1
             return int(np.int64(value >> np.uint64(1)) ^ -np.int64(value & np.uint64(1))), at
         shift += np.uint64(7)
     return 0, -1
 
 
 @kernel
+def _int(body: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
+    """Return a number of 32 bits in at most five bytes, and where it ends; the end is -1 where there is none."""
+    value, after = _varint(body, at, end)
+    return (value, after) if after - at <= 5 and -(2**31) <= value < 2**31 else (0, -1)
+
+
+@kernel
 def _number(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """Read a number, a boolean, a null or the length of a text, which is skipped; the end is -1 where it is none."""
     if operation[OPTIONAL]:
-        branch, at = _varint(body, at, end)
+        branch, at = _int(body, at, end)
         if at < 0 or branch < 0 or branch > 1:
             return 0, -1
         if branch == 0:
             return NULL, at
     if operation[KIND] == BOOLEAN:
         return (int(body[at]), at + 1) if at < end and body[at] <= 1 else (0, -1)
+    if operation[KIND] == INT:
+        value, at = _int(body, at, end)
+        return (value, at) if operation[SIZE] == 0 or 0 <= value < operation[SIZE] else (0, -1)
     value, at = _varint(body, at, end)
     if at >= 0 and operation[KIND] == TEXT:
         at = at + value if 0 <= value <= end - at else -1
-    elif operation[SIZE] and not 0 <= value < operation[SIZE]:
-        at = -1
     return value, at
 
 
@@ -173,7 +184,7 @@ def _number(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end:
 def _double(operation: NDArray[np.int64], body: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """Read the bits of a double or a null; the end is -1 where it is none."""
     if operation[OPTIONAL]:
-        branch, at = _varint(body, at, end)
+        branch, at = _int(body, at, end)
         if at < 0 or branch < 0 or branch > 1:
             return 0, -1
         if branch == 0:
@@ -201,12 +212,15 @@ def _list(
         n_block, at = _varint(body, at, end)
         if at < 0 or n_block == 0:
             return n_items, at, n_numbers
-        if n_block < 0:
+        is_sized = n_block < 0
+        size = 0
+        if is_sized:
             n_block = -n_block
-            _, at = _varint(body, at, end)
-        # An item without a byte would let a few bytes claim any number of items.
-        if at < 0 or n_block > end - at:
+            size, at = _varint(body, at, end)
+        # An item without a byte would let a few bytes claim any number of items; -2**63 stays negative.
+        if at < 0 or n_block < 0 or n_block > end - at:
             return n_items, -1, n_numbers
+        begin = at
         for _ in range(n_block):
             for i in range(len(operations)):
                 value, at = _number(operations[i], body, at, end)
@@ -216,6 +230,8 @@ def _list(
                     items[n_numbers] = value
                     n_numbers += 1
             n_items += 1
+        if is_sized and size != at - begin:
+            return n_items, -1, n_numbers
 
 
 @kernel

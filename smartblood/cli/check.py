@@ -11,7 +11,7 @@ from typing import NamedTuple
 import click
 
 from smartblood.cli.options import FLAGS, with_settings
-from smartblood.cli.reach import await_broker
+from smartblood.cli.reach import await_answer
 from smartblood.errors import Fatal, Retryable
 from smartblood.settings import Settings
 
@@ -101,7 +101,7 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
     from smartblood.kafka.topics import check as differences_of  # noqa: PLC0415
 
     try:
-        await_broker(settings)
+        await_answer(settings)
         differences = differences_of(settings)
     except (Fatal, Retryable) as error:
         yield Finding("broker", str(error), well=False)

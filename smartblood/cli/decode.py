@@ -11,7 +11,7 @@ import click
 
 from schemas.catalogue import topics
 from smartblood.cli.options import with_settings
-from smartblood.cli.reach import await_broker
+from smartblood.cli.reach import await_answer
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def decode(topic: str, start: float | None, end: float | None, n_max: int | None
     from smartblood.kafka.reader import read_span  # noqa: PLC0415
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
 
-    await_broker(settings)
+    await_answer(settings)
     codec = codec_of(settings)
     for record in read_span(Cluster.of(settings), topic, start=start, end=end, n_max=n_max):
         click.echo(json.dumps(shown(record, codec), ensure_ascii=False, allow_nan=False))

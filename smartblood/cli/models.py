@@ -10,7 +10,7 @@ import click
 
 from smartblood.cli.options import with_settings
 from smartblood.cli.performance import performance
-from smartblood.cli.reach import await_broker
+from smartblood.cli.reach import await_answer
 from smartblood.cli.recalibrate import recalibrate
 from smartblood.cli.train import ALL, FORECAST
 from smartblood.errors import Fatal
@@ -84,7 +84,7 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
     from smartblood.kafka.publisher import Publisher  # noqa: PLC0415
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
 
-    await_broker(settings)
+    await_answer(settings)
     now = time.time_ns() // 1_000
     event = {
         "event_id": str(uuid.uuid4()),

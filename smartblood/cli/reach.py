@@ -14,7 +14,7 @@ WITHIN_S = 5.0
 
 
 def await_broker(settings: Settings, *, within_s: float = WITHIN_S) -> None:
-    """Wait until one of the brokers that are set takes connections.
+    """Wait until one of the brokers that are set takes connections, for who goes on waiting where it doesn't answer.
 
     Left to itself librdkafka tries for minutes, and tells each attempt in its logs.
 
@@ -33,6 +33,21 @@ def await_broker(settings: Settings, *, within_s: float = WITHIN_S) -> None:
             "start it, or set SMARTBLOOD_KAFKA_BOOTSTRAP_SERVERS to one that runs"
         )
         raise Fatal(message)
+
+
+def await_answer(settings: Settings) -> None:
+    """Wait until one of the brokers that are set answers, for a command that somebody waits for.
+
+    Raises
+    ------
+    Fatal
+        As ``await_broker``, or if those that take connections don't answer within seconds.
+    """
+    from smartblood.kafka.answering import await_answer as ask  # noqa: PLC0415 - quick help
+    from smartblood.kafka.client import Cluster  # noqa: PLC0415
+
+    await_broker(settings)
+    ask(Cluster.of(settings))
 
 
 def _place(address: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from smartblood.cli.decode import OffsetOrInstant
-from smartblood.cli.reach import await_broker
+from smartblood.cli.reach import await_answer
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def read_topics(asked: Asked, settings: Settings, say: Say) -> tuple[list[Record
     from smartblood.kafka.reader import read_spans, spans_of  # noqa: PLC0415
     from smartblood.training.recorded import in_order  # noqa: PLC0415
 
-    await_broker(settings)
+    await_answer(settings)
     cluster = Cluster.of(settings)
     spans: Spans = {}
     records: list[Record] = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smartblood.cli.options import with_settings
-from smartblood.cli.reach import await_broker
+from smartblood.cli.reach import await_answer
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def fire(name: str, slot_us: int | None, settings: Settings) -> None:
     from smartblood.scheduling.file import schedules_in  # noqa: PLC0415
 
     schedule = by_hand.named(schedules_in(settings.schedules_file), name)
-    await_broker(settings)
+    await_answer(settings)
     now_us = time.time_ns() // 1_000
     event, at_us = by_hand.fire(Cluster.of(settings), codec_of(settings), schedule, now_us, slot_us)
     click.echo(f"fired {name}, slot {_utc(instant(at_us))}, event {event['event_id']}")
@@ -102,7 +102,7 @@ def _last_fired(settings: Settings) -> Mapping[str, int] | None:
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
     from smartblood.scheduling.by_hand import last_fired  # noqa: PLC0415
 
-    await_broker(settings)
+    await_answer(settings)
     return last_fired(Cluster.of(settings), codec_of(settings))
 
 

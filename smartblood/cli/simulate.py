@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from smartblood.cli.options import with_settings
-from smartblood.cli.reach import await_broker
+from smartblood.cli.reach import await_answer
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def simulate(
     from smartblood.kafka.publisher import Publisher  # noqa: PLC0415
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
 
-    await_broker(settings)  # before a world is lived through for nobody
+    await_answer(settings)  # before a world is lived through for nobody
     cluster = Cluster.of(settings)
     world = World(n_donors=donors, history_days=days)
     with _steps() as begin, Publisher(cluster, codec_of(settings)) as publisher:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from smartblood.cli.options import with_settings
-from smartblood.cli.reach import await_broker
+from smartblood.cli.reach import await_answer
 from smartblood.cli.recorded import KAFKA, Asked, Range, bounds
 from smartblood.settings import Settings
 
@@ -37,7 +37,7 @@ def create(settings: Settings) -> int:
     """
     from smartblood.kafka.topics import ensure  # noqa: PLC0415 - quick help
 
-    await_broker(settings)
+    await_answer(settings)
     made, changed, left = ensure(settings)
     for name in made:
         click.echo(f"made {name}")
@@ -56,7 +56,7 @@ def check(settings: Settings) -> int:
     """Say where topics differ from the catalogue and the settings; exit code 1 if any does."""
     from smartblood.kafka import topics as asked  # noqa: PLC0415 - quick help
 
-    await_broker(settings)
+    await_answer(settings)
     differences = asked.check(settings)
     for difference in differences:
         click.echo(str(difference))

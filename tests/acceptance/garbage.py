@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import struct
@@ -10,9 +11,9 @@ from typing import Any, NamedTuple
 
 from h3.api import basic_int as h3
 
-from tests.acceptance.wire import AVRO
+from tests.acceptance.wire import AVRO, SCHEMAS
 from tests.acceptance.world import DAY, closing, donation, now_us, registration, rematch, request, response
-from tests.oracle import worlds
+from tests.oracle import avro, worlds
 
 READ_IN_A_GROUP = {
     "donor-registered": {"donor-state"},
@@ -70,6 +71,7 @@ def garbage(topic: str, seed: int = 5) -> Iterator[Garbage]:
         return key_of(topic, number, event), event, AVRO.encode(topic, event)
 
     yield from no_events(topic, fresh, random.Random(seed))
+    yield from no_writers(topic, fresh)
     yield from no_lawful_heads(topic, fresh)
     for what, path, value in wrong_fields(topic):
         key, event, _ = fresh()
@@ -103,6 +105,26 @@ def no_events(topic: str, fresh: Any, rnd: random.Random) -> Iterator[Garbage]:
     yield Garbage("a text of 2**62 bytes", topic, key, value[:5] + b"\xfe" * 8 + b"\x7f" + value[6:])
     yield Garbage("a text of negative length", topic, key, value[:5] + b"\x47" + value[6:])
     yield Garbage("a number without an end", topic, key, value[:5] + b"\xff" * 200)
+
+
+def no_writers(topic: str, fresh: Any) -> Iterator[Garbage]:
+    """Events that are right but for the bytes of one field, which no writer of Avro writes so."""
+    schema = json.loads((SCHEMAS / "events" / f"{topic}.v1.avsc").read_text("utf-8"))
+    for what, field, forge in avro.forgeries(schema):
+        key, event, value = fresh()
+        if "deferrals" in event and not event["deferrals"]:
+            event["deferrals"] = [{"rule_item": "item 60", "until": None}]
+        if "recent_apheresis" in event and not event["recent_apheresis"]:
+            event["recent_apheresis"] = [{"given_at": event["joined_at"], "red_cells_returned": True}]
+        if "deferral" in event and not event["deferral"]:
+            event["deferral"] = {"rule_item": "item 60", "until": None}
+        yield Garbage(f"{field}: {what}", topic, key, value[:5] + avro.Forger(field, forge).write(schema, event), field)
+
+
+def as_others_write(topic: str, event: Mapping[str, Any], rnd: random.Random) -> bytes:
+    """A lawful record as other writers may write it: blocks with and without sizes, numbers longer than need be."""
+    schema = json.loads((SCHEMAS / "events" / f"{topic}.v1.avsc").read_text("utf-8"))
+    return AVRO.encode(topic, event)[:5] + avro.Writer(rnd.randrange).write(schema, event)
 
 
 def no_lawful_heads(topic: str, fresh: Any) -> Iterator[Garbage]:
