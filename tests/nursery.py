@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -15,13 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[1]
+ONE_AT_A_TIME = threading.Lock()
+
+
+def _nursery() -> Nursery:
+    with ONE_AT_A_TIME:  # whoever else asks meanwhile waits for this one
+        return _only_one()
 
 
 @cache
-def _nursery() -> Nursery:
+def _only_one() -> Nursery:
     nursery = Nursery([*OF_NAME])
     atexit.register(nursery.__exit__)
     return nursery.__enter__()
+
+
+def begin() -> None:
+    """Let it import what processes will need, without waiting for it."""
+    _nursery()
 
 
 def started(

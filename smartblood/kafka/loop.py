@@ -64,7 +64,8 @@ class Loop:
     tuning : Tuning, optional
         How to work.
     probe : callable, optional
-        Told each step's name: ``restoring``, ``fetched``, ``answered``, ``begun``, ``produced some``, ``produced``,
+        Told each step's name: ``following`` and ``settled`` where something is followed, ``restoring``, ``fetched``;
+        then for each batch of what was fetched ``caught up``, ``answered``, ``begun``, ``produced some``, ``produced``,
         ``offsets sent``, ``committed``, ``kept``.
     """
 
@@ -142,10 +143,13 @@ class Loop:
         """Do one turn: bring partitions further, take what is there, answer it."""
         self._stuck.beat()
         if not clients.follower.whole:
-            if not clients.follower.begin():
+            whole = clients.follower.begin()
+            self._probe("following")
+            if not whole:
                 self._gauges.note(clients.follower, None)
                 return
             self._processor.settle()
+            self._probe("settled")
         self._subscribe(clients)
         if clients.transactions.in_doubt:
             clients.transactions.recover()
@@ -185,6 +189,7 @@ class Loop:
         stages = self._gauges.batch(len(items))
         clients.follower.catch_up(self._tuning.follow_s, self._patience.beat)
         stages.done("follow")
+        self._probe("caught up")
         answers, items = answered(
             self._processor,
             items,

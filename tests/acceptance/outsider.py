@@ -150,10 +150,14 @@ class Outsider:
         return {name.removeprefix(self.prefix) for name in self.admin.list_topics() if name.startswith(self.prefix)}
 
     def n_partitions(self, topic: str) -> int:
-        if topic not in self._n_partitions:
-            (described,) = self.admin.describe_topics([self.prefix + topic])
-            self._n_partitions[topic] = len(described["partitions"])
+        self.look_at([topic])
         return self._n_partitions[topic]
+
+    def look_at(self, topics: Iterable[str]) -> None:
+        """Ask how many partitions topics have, of all at once, where that isn't known yet."""
+        unknown = {self.prefix + topic: topic for topic in topics if topic not in self._n_partitions}
+        for described in self.admin.describe_topics([*unknown]) if unknown else ():
+            self._n_partitions[unknown[described["name"]]] = len(described["partitions"])
 
     def home(self, topic: str, key: str | bytes) -> int:
         """Where a key belongs: ``murmur2_random``."""
@@ -161,6 +165,8 @@ class Outsider:
 
     def ends(self, topics: Iterable[str], *, committed: bool) -> dict[tuple[str, int], int]:
         """The last stable offsets, or the high watermarks."""
+        topics = list(topics)
+        self.look_at(topics)
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         asked = {
             TopicPartition(self.prefix + topic, n): -1 for topic in topics for n in range(self.n_partitions(topic))
@@ -239,6 +245,7 @@ class Reader:
     def __init__(self, outsider: Outsider, topics: Iterable[str], *, committed: bool) -> None:
         self._outsider = outsider
         self._topics = tuple(topics)
+        outsider.look_at(self._topics)
         self.seen: defaultdict[str, list[Seen]] = defaultdict(list)
         self._committed = committed
         self._consumer = KafkaConsumer(

@@ -1,4 +1,4 @@
-"""The loop is killed at each of its steps; each time the outcome is the one without the crash."""
+"""A worker is killed, stopped or told to stop, or its broker is killed; see ``test_crash_points`` for each step."""
 
 from __future__ import annotations
 
@@ -10,43 +10,6 @@ import pytest
 from tests.integration.runtime.world import World, wait_until
 
 pytestmark = pytest.mark.broker
-
-STEPS = (
-    "fetched",
-    "answered",
-    "begun",
-    "produced some",
-    "produced",
-    "offsets sent",
-    "committed",
-    "kept",
-)
-
-
-def test_killed_at_each_step_and_again_while_restoring(broker, topic_prefix, tmp_path) -> None:
-    worlds = {
-        step: World(broker.bootstrap_servers, f"{topic_prefix}{number}.", tmp_path) for number, step in enumerate(STEPS)
-    }
-    for world in worlds.values():
-        world.send_some(60)
-    dying = [
-        world.start("w0", "--die-at", step, "--after", "2", "--records-max", "20") for step, world in worlds.items()
-    ]
-    assert [process.wait(60) for process in dying] == [-signal.SIGKILL] * len(STEPS)
-    for world in worlds.values():
-        world.send_some(30)
-    dying = [world.start("w0", "--die-at", "restoring") for world in worlds.values()]
-    assert [process.wait(60) for process in dying] == [-signal.SIGKILL] * len(STEPS)
-    last = [world.start("w0") for world in worlds.values()]
-    try:
-        for world in worlds.values():
-            world.wait_answered(90)
-        for world in worlds.values():
-            world.assert_exactly_once()
-    finally:
-        for process in last:
-            process.kill()
-            process.wait()
 
 
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])

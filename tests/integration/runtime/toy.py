@@ -1,29 +1,13 @@
-"""A processor that counts, for tests of the loop: one output for each input, exact memory, and ways to misbehave.
-
-Run as a program it is one worker, which may kill itself at a step of the loop::
-
-    python tests/integration/runtime/toy.py BOOTSTRAP PREFIX SLOT [--die-at STEP --after N] [--protocol classic]
-"""
+"""A processor that counts, for tests of the loop: one output for each input, exact memory, and ways to misbehave."""
 
 from __future__ import annotations
 
-import argparse
-import faulthandler
 import json
-import os
-import signal
-import sys
-import threading
 from collections.abc import Collection, Iterable, Sequence
 
 from consumers.topology import Batch, Input, Topology
 from schemas.errors import InvalidRecord
 from schemas.records import Event, Output, Record
-from smartblood import logs
-from smartblood.errors import Fatal
-from smartblood.kafka.client import Cluster
-from smartblood.kafka.halving import FailureLimit
-from smartblood.kafka.loop import Loop, Tuning
 
 TOPOLOGY = Topology(
     "donor-state",
@@ -97,52 +81,3 @@ class Counting:
 
     def settle(self) -> None:
         self.n_followed_when_settled.append(len(self.followed))
-
-
-def killer(die_at: str | None, after: int):
-    """Return a probe that kills the process the ``after``-th time that it is told ``die_at``."""
-    left = [after]
-
-    def probe(step: str) -> None:
-        if step == die_at:
-            left[0] -= 1
-            if left[0] <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    return probe
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("bootstrap")
-    parser.add_argument("prefix")
-    parser.add_argument("slot")
-    parser.add_argument("--die-at")
-    parser.add_argument("--after", type=int, default=1)
-    parser.add_argument("--protocol", default="consumer")
-    parser.add_argument("--records-max", type=int, default=2000)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--unstable-s", type=float, default=60.0)
-    given = parser.parse_args()
-    faulthandler.register(signal.SIGUSR1)
-    logs.configure("console")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    cluster = Cluster(given.bootstrap, given.prefix, {"group.protocol": given.protocol})
-    tuning = Tuning(
-        records_max=given.records_max,
-        n_turns=given.turns,
-        unstable_s=given.unstable_s,
-        failures=FailureLimit(run_max=5),
-    )
-    try:
-        Loop(Counting(), cluster, given.slot, tuning=tuning, probe=killer(given.die_at, given.after)).run(stop)
-    except Fatal as error:
-        sys.stderr.write(f"fatal: {error}\n")
-        return 3
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

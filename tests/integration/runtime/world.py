@@ -83,9 +83,9 @@ class World:
             process.wait()
 
     def start(self, slot: str = "w0", *arguments: str) -> Nursling:
-        given = (self.cluster.bootstrap_servers, self.cluster.prefix, slot, *arguments)
+        given = ("toy", self.cluster.bootstrap_servers, self.cluster.prefix, slot, *arguments)
         with self.said.open("ab") as said:
-            return started("tests.integration.runtime.toy", *given, output=(1, said))
+            return started("tests.integration.runtime.runner", *given, output=(1, said))
 
     def records(self, topic: str) -> list:
         """Read a topic whole with another client, committed records only."""
