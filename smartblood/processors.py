@@ -193,6 +193,8 @@ def forecasting(settings: Settings, slot: str) -> Worker:
 
 def kept_days(settings: Settings) -> Mapping[str, int]:
     """Return for how many days the record keeps what, by the kinds of ``smartblood.storage.upkeep``."""
+    from smartblood.storage.upkeep import REQUEST_EVENTS_DAYS  # noqa: PLC0415
+
     matches, judgements = settings.keep_matches_days, settings.keep_judgements_days
     return {
         "matches": matches,
@@ -200,6 +202,7 @@ def kept_days(settings: Settings) -> Mapping[str, int]:
         "outcomes": matches,
         "logs": settings.keep_logs_days,
         "refused": settings.keep_refused_days,
+        "request_events": REQUEST_EVENTS_DAYS,
         "forecasts": settings.keep_forecasts_days,
         "performance": judgements,
         "drift": judgements,

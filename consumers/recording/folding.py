@@ -1,4 +1,7 @@
-"""The rows of a batch, one for each key, in an order of their own so that two writers never wait for each other."""
+"""The rows of a batch, one for each key, in an order of their own so that two writers never wait for each other.
+
+Events of requests alone come as they are: which of them are repeats is known where the rows are written.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,8 @@ from consumers.recording.matches import folded_waves
 from consumers.recording.outcomes import folded_outcomes, folded_stream_times
 from consumers.recording.predictions import folded_predictions
 from consumers.recording.releases import folded_releases
-from consumers.recording.requests import folded_closings, folded_requests
 from consumers.recording.responses import folded_responses
 from consumers.recording.rows import (
-    ClosingRow,
     DepartureRow,
     DonorRow,
     ErasureRow,
@@ -27,7 +28,7 @@ from consumers.recording.rows import (
     PredictionRow,
     RefusedRow,
     ReleaseRow,
-    RequestRow,
+    RequestEvent,
     ResponseRow,
     Row,
     StreamTimeRow,
@@ -37,10 +38,9 @@ from consumers.recording.rows import (
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What a batch writes; every list has one row a key."""
+    """What a batch writes; every list but ``request_events``, which is in the order of records, has one row a key."""
 
-    requests: Sequence[RequestRow]
-    closings: Sequence[ClosingRow]
+    request_events: Sequence[RequestEvent]
     waves: Sequence[Wave]
     responses: Sequence[ResponseRow]
     outcomes: Sequence[OutcomeRow]
@@ -66,8 +66,7 @@ def fold(rows: Iterable[Row]) -> Folded:
             kinds[type(row)].append(row)
     donors, departures = folded_donors(shown)
     return Folded(
-        requests=folded_requests(kinds[RequestRow]),
-        closings=folded_closings(kinds[ClosingRow]),
+        request_events=kinds[RequestEvent],
         waves=folded_waves(kinds[Wave]),
         responses=folded_responses(kinds[ResponseRow]),
         outcomes=folded_outcomes(kinds[OutcomeRow]),

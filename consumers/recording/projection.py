@@ -11,7 +11,7 @@ from consumers.recording.matches import wave_of
 from consumers.recording.outcomes import outcomes_of_donation, outcomes_of_response
 from consumers.recording.predictions import prediction_row
 from consumers.recording.releases import release_row
-from consumers.recording.requests import closing_row, request_row
+from consumers.recording.requests import request_event
 from consumers.recording.responses import response_row
 from consumers.recording.rows import Row
 from consumers.topology import Topology
@@ -56,8 +56,8 @@ class Projection:
         self._codec = codec
         names = tuple(feature_names)
         self._projections: Mapping[str, Callable[[Record, Event], tuple[Row, ...]]] = {
-            "blood-request-created": lambda _, event: (request_row(event),),
-            "blood-request-closed": lambda _, event: (closing_row(event),),
+            "blood-request-created": lambda record, event: (request_event(record, event),),
+            "blood-request-closed": lambda record, event: (request_event(record, event),),
             "demand-forecasted": lambda _, event: forecast_rows(event),
             "maintenance-triggered": lambda _, event: (maintenance_row(event),),
             "donation-recorded": lambda _, event: outcomes_of_donation(event),

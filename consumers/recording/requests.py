@@ -1,17 +1,56 @@
 """``blood-request-created`` and ``blood-request-closed`` → ``blood_requests`` and ``request_closings``.
 
 The row follows these two topics alone: of two statements the later by (``occurred_at``, ``event_id``) holds, of two
-closings too, and a closing counts unless the request is later than it by ``occurred_at``.
+closings too, and a closing counts unless the request is later than it by ``occurred_at``. A repeat says nothing,
+whatever it says: ``unrepeated`` takes the events that ``consumers.matching`` takes.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
-from consumers.recording.rows import ClosingRow, RequestRow
+from consumers.recording.rows import ClosingRow, RequestEvent, RequestEventRow, RequestRow
 from consumers.recording.texts import text_of
 from features.compatibility import group_text
-from schemas.records import Event
+from schemas.records import Event, Record
+
+REMEMBERED_MS = 7 * 86_400_000
+"""A repeat is recognised within 7 days by Kafka timestamps."""
+
+
+def request_event(record: Record, event: Event) -> RequestEvent:
+    """Return what an event of either topic says, and by what it is known when it comes again."""
+    says = request_row(event) if record.topic == "blood-request-created" else closing_row(event)
+    known_by = RequestEventRow(
+        event["request_id"], record.topic, event["event_id"], record.timestamp_ms, record.partition
+    )
+    return RequestEvent(known_by, says)
+
+
+def unrepeated(events: Iterable[RequestEvent], known: Iterable[RequestEventRow]) -> list[RequestEvent]:
+    """Return the events that are no repeats, in their order.
+
+    A repeat has the id of an event of the same request and topic that was taken in, and a Kafka timestamp within 7 days
+    of its own. What only repeated is not remembered: seven days are counted from what was taken in.
+
+    Parameters
+    ----------
+    events : iterable of RequestEvent
+        In the order of their records within each partition.
+    known : iterable of RequestEventRow
+        What was taken in before of the same ids.
+    """
+    taken: defaultdict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for row in known:
+        taken[row[:3]].append(row.timestamp_ms)
+    new = []
+    for event in events:
+        at_ms, before_ms = event.row.timestamp_ms, taken[event.row[:3]]
+        if all(abs(at_ms - known_ms) > REMEMBERED_MS for known_ms in before_ms):
+            before_ms.append(at_ms)
+            new.append(event)
+    return new
 
 
 def request_row(event: Event) -> RequestRow:

@@ -43,6 +43,23 @@ class ClosingRow(NamedTuple):
     units_fulfilled: int
 
 
+class RequestEventRow(NamedTuple):
+    """That an event of a request was taken in, for ``request_events``; ``topic`` is the contract's name."""
+
+    request_id: int
+    topic: str
+    event_id: str
+    timestamp_ms: int
+    partition: int | None
+
+
+class RequestEvent(NamedTuple):
+    """What an event of a request says, and by what it is known when it comes again."""
+
+    row: RequestEventRow
+    says: RequestRow | ClosingRow
+
+
 class OfferRow(NamedTuple):
     """One donor of one wave, for ``match_predictions``; what is the same for all of the wave is in its own row."""
 
@@ -242,8 +259,7 @@ class RefusedRow(NamedTuple):
 
 
 Row = (
-    RequestRow
-    | ClosingRow
+    RequestEvent
     | Wave
     | ResponseRow
     | OutcomeRow

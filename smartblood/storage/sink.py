@@ -4,7 +4,8 @@ One transaction, and what becomes of it if the process dies there:
 
 1. move the offsets from where the writer believes them            rolled back by Postgres
 2. write donors, prediction logs, forecasts, refused records       rolled back
-3. take the lock of what two topics settle together; write that    rolled back, the lock is let go
+3. take the lock of what two topics settle together; ask which
+   events of requests are repeats; write what the others say       rolled back, the lock is let go
 4. commit                                                          rows and offsets, or neither; who comes next
                                                                    reads the offsets and knows
 
@@ -21,9 +22,10 @@ from sqlalchemy import Connection, Executable, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from consumers.recording.folding import Folded
-from consumers.recording.rows import ErasureRow
+from consumers.recording.requests import folded_closings, folded_requests
+from consumers.recording.rows import ClosingRow, ErasureRow, RequestEvent, RequestRow
 from smartblood.errors import Retryable
-from smartblood.storage import answers, artefacts, demand, forecasts, outcomes
+from smartblood.storage import answers, artefacts, demand, forecasts, outcomes, repeats
 from smartblood.storage import statements as sql
 from smartblood.storage.artefacts import Artefacts, no_artefacts
 from smartblood.storage.bulk import Incoming, Offset
@@ -153,11 +155,11 @@ class Sink(Connected):
             self._move(connection, offsets)
             self._probe("offsets moved")
             _write_alone(connection, rows)
-            if any((rows.requests, rows.closings, rows.waves, rows.responses, rows.erasures, rows.releases)) or any(
+            if any((rows.request_events, rows.waves, rows.responses, rows.erasures, rows.releases)) or any(
                 (rows.outcomes, rows.stream_times)
             ):
                 _take_lock(connection)
-                _write_requests(connection, rows)
+                _write_requests(connection, rows.request_events)
                 _write_offers(connection, rows)
                 self._write_releases(connection, rows)
             self._probe("rows written")
@@ -199,14 +201,16 @@ def _write_alone(connection: Connection, rows: Folded) -> None:
     _put(connection, sql.PUT_REFUSALS, sql.REFUSALS, rows.refusals)
 
 
-def _write_requests(connection: Connection, rows: Folded) -> None:
-    touched = {row.id for row in rows.requests} | {row.request_id for row in rows.closings}
-    if not touched:
+def _write_requests(connection: Connection, events: Sequence[RequestEvent]) -> None:
+    new = repeats.taken_in(connection, events)
+    if not new:
         return
-    asked = sql.TOUCHED.arguments([(each,) for each in sorted(touched)])
+    asked = sql.TOUCHED.arguments([(each,) for each in sorted({event.row.request_id for event in new})])
+    closings = folded_closings(event.says for event in new if isinstance(event.says, ClosingRow))
+    requests = folded_requests(event.says for event in new if isinstance(event.says, RequestRow))
     before = demand.counted(connection, asked)
-    _put(connection, sql.PUT_CLOSINGS, sql.CLOSINGS, rows.closings)
-    _put(connection, sql.PUT_REQUESTS, sql.REQUESTS, rows.requests)
+    _put(connection, sql.PUT_CLOSINGS, sql.CLOSINGS, closings)
+    _put(connection, sql.PUT_REQUESTS, sql.REQUESTS, requests)
     connection.execute(sql.SETTLE_REQUESTS, asked)
     demand.add(connection, before, demand.counted(connection, asked))
 

@@ -326,6 +326,16 @@ REQUEST_CLOSINGS = Table(
     Column("units_fulfilled", BigInteger, nullable=False),
 )
 
+REQUEST_EVENTS = Table(
+    "request_events",  # those that were taken in, by which a repeat is known; timestamps are Kafka's
+    METADATA,
+    Column("request_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("topic", Text, primary_key=True),
+    Column("event_id", EVENT_ID, primary_key=True),
+    Column("timestamp_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("partition", Integer),  # null for what was recorded before this table
+)
+
 DONOR_RESPONSES = Table(
     "donor_responses",  # only those whose match hasn't come yet; once it has, they are in its row
     METADATA,

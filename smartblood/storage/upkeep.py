@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    tuple_,
     update,
 )
 
@@ -44,6 +45,7 @@ from smartblood.storage.tables import (
     MODEL_PERFORMANCE,
     MODEL_PREDICTION_LOGS,
     REFUSED_RECORDS,
+    REQUEST_EVENTS,
 )
 
 MAINTAINING_LOCK = 7_352_911_004
@@ -52,6 +54,11 @@ MAINTAINING_LOCK = 7_352_911_004
 ROWS_AT_ONCE = 5_000
 WAVES_AT_ONCE = 100
 """A wave has up to a thousand offers."""
+
+REQUEST_EVENTS_DAYS = 120
+"""So long ids of requests' events are kept, as matching's memory is (``request-states``)."""
+
+_RECORDED_BEYOND_DAYS = 30
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -92,6 +99,23 @@ def _micros(column: ColumnElement[Any]) -> ColumnElement[int]:
     return cast(func.round(extract("epoch", column) * 1_000_000), BigInteger)
 
 
+def _milliseconds(at: dt.datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+def _is_old_event(before: dt.datetime) -> ColumnElement[bool]:
+    """Whether an id may be forgotten: it is older, and of its partition what came long after it is recorded too.
+
+    Where a record is made anew, from the beginning of the topics, events that are old by the slot are only just coming,
+    repeats of them included.
+    """
+    known = REQUEST_EVENTS.c
+    beyond_ms = _milliseconds(before + dt.timedelta(days=_RECORDED_BEYOND_DAYS))
+    places = select(known.topic, known.partition).group_by(known.topic, known.partition)
+    is_recorded = tuple_(known.topic, known.partition).in_(places.having(func.max(known.timestamp_ms) >= beyond_ms))
+    return and_(known.timestamp_ms < _milliseconds(before), or_(known.partition.is_(None), is_recorded))
+
+
 _OLD: Mapping[str, tuple[Table, Callable[[dt.datetime], ColumnElement[bool]]]] = {
     "responses": (
         DONOR_RESPONSES,
@@ -104,8 +128,9 @@ _OLD: Mapping[str, tuple[Table, Callable[[dt.datetime], ColumnElement[bool]]]] =
     "logs": (MODEL_PREDICTION_LOGS, lambda before: MODEL_PREDICTION_LOGS.c.created_at < before),
     "refused": (
         REFUSED_RECORDS,
-        lambda before: REFUSED_RECORDS.c.source_timestamp_ms < int(before.timestamp() * 1000),
+        lambda before: REFUSED_RECORDS.c.source_timestamp_ms < _milliseconds(before),
     ),
+    "request_events": (REQUEST_EVENTS, _is_old_event),
     "forecasts": (DEMAND_FORECASTS, lambda before: DEMAND_FORECASTS.c.forecast_date < before.date()),
     "performance": (MODEL_PERFORMANCE, lambda before: MODEL_PERFORMANCE.c.day < before.date()),
     "drift": (MODEL_DRIFT, lambda before: MODEL_DRIFT.c.day < before.date()),

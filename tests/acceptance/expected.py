@@ -91,7 +91,7 @@ def wrong_answers(
         courses[record.key].append((record.topic, plain(record.event), record.timestamp_ms))
     asked_for = set()
     for records in courses.values():
-        requests = {event["event_id"]: event.get("request", event) for _, event, _ in records}
+        requests = {event["event_id"]: event.get("request", event) for _, event, _ in reversed(records)}  # the first
         for expected in oracle.answers(records, [], score):
             if expected.topic not in topics:
                 continue

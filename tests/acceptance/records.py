@@ -22,6 +22,8 @@ TEXT_OF_GROUP = {
     "OH_NEG": "Oh-",
 }
 
+WEEK_MS = 7 * 86_400_000
+
 FEATURES = [
     "blood_group_compatibility",
     "distance_km",
@@ -97,14 +99,26 @@ def difference(wanted: Counter, found: Counter, what: str) -> list[str]:
     return lines
 
 
+def unrepeated(records: Iterable[Seen]) -> Iterable[dict[str, Any]]:
+    """The events of a topic of requests that count: of an id that a request's event has again, the first to lie there.
+
+    Again is within 7 days, by Kafka timestamps, of one that counts.
+    """
+    counted = defaultdict(list)
+    for each in sorted(records, key=lambda one: one.place):
+        event = plain(each.event)
+        before_ms = counted[event["request_id"], event["event_id"]]
+        if all(abs(each.timestamp_ms - ms) > WEEK_MS for ms in before_ms):
+            before_ms.append(each.timestamp_ms)
+            yield event
+
+
 def requests_in(created: Iterable[Seen], closed: Iterable[Seen]) -> dict[int, tuple[Any, ...]]:
     """What ``blood_requests`` must hold."""
     statements, closings = defaultdict(list), defaultdict(list)
-    for each in created:
-        event = plain(each.event)
+    for event in unrepeated(created):
         statements[event["request_id"]].append((event["occurred_at"], event["event_id"], event))
-    for each in closed:
-        event = plain(each.event)
+    for event in unrepeated(closed):
         closings[event["request_id"]].append((event["occurred_at"], event["event_id"], event["outcome"]))
     rows = {}
     for request_id, said in statements.items():

@@ -94,7 +94,13 @@ def test_a_request_runs_its_course_and_repeats_change_nothing_even_after_a_resta
     again = corrected | {"event_id": worlds.event_id(rng), "occurred_at": now - 5 * MINUTE}
     (opened,) = course.ask("blood-request-created", 5, again)
     assert (opened["wave"], len(opened["matches"])) == (7, 5)
-    assert course.ask("blood-request-closed", 6, closing(rng, 6, now, "FULFILLED", units=2)) == []
+    done = closing(rng, 6, now, "FULFILLED", units=2)
+    assert course.ask("blood-request-closed", 6, done) == []
+    # A producer's bug: other content under ids that were given away.
+    reused = again | {"occurred_at": now - 2 * MINUTE, "units_required": 9}
+    assert course.ask("blood-request-created", 5, reused) == []
+    reused = done | {"occurred_at": now + MINUTE, "outcome": "CANCELLED", "units_fulfilled": 0}
+    assert course.ask("blood-request-closed", 6, reused) == []
 
     gone = donors_of(opened)[0]
     course.tell("donor-registered", gone, None)

@@ -229,6 +229,31 @@ def test_what_is_old_by_the_slot_is_deleted_in_bites_and_nothing_else(sink, ask,
     assert ask("SELECT id FROM match_predictions WHERE request_id <> 6") == []
 
 
+def test_ids_of_events_are_forgotten_when_they_are_old_and_what_came_long_after_them_is_recorded(sink, ask, maintained):
+    def taken(n, age, partition):
+        of = created(-age * DAY, n, request_id=n, required_by=AT - age * DAY * MINUTE)
+        told = record(*of, partition=partition)._replace(timestamp_ms=(AT - age * DAY * MINUTE) // 1000)
+        sink.write(fold(PROJECTION.rows(told)), [])
+
+    for n in range(1, 6):
+        taken(n, 100 + n, partition=0)
+    taken(6, 100, partition=0)
+    taken(7, 70, partition=0)  # 30 days beyond what is old
+    taken(8, 105, partition=1)
+    taken(9, 71, partition=1)  # not so far: what comes again of 8 may still be on its way
+    as_before_the_table = (
+        "INSERT INTO request_events SELECT 10, topic, event_id, timestamp_ms FROM request_events"
+        " WHERE request_id IN (1, 7)"
+    )
+    with sink._engine.begin() as connection:
+        connection.exec_driver_sql(as_before_the_table)
+    trigger(sink, DAILY, 0)
+    maintained.look(threading.Event())
+    kept = ask("SELECT request_id, partition FROM request_events ORDER BY 1")
+    assert [tuple(row.values()) for row in kept] == [(6, 0), (7, 0), (8, 1), (9, 1), (10, None)]
+    assert len(ask("SELECT 1 FROM blood_requests")) == 9
+
+
 def test_who_stops_on_the_way_leaves_the_rest_to_the_next(sink, ask, maintained, monkeypatch):
     old_and_new(sink)
     trigger(sink, DAILY, 0)

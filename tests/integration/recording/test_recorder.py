@@ -130,6 +130,16 @@ def test_a_restart_adds_nothing_and_starts_from_what_postgres_says(world, undist
     assert world.record.tables() == undisturbed
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_offsets_that_are_wound_back_change_nothing(world, undisturbed, share):
+    with recording(world.settings):
+        wait_until(world.is_whole)
+    world.record.change(f"UPDATE consumer_offsets SET next_offset = floor(next_offset * {share})")
+    with recording(world.settings):
+        wait_until(world.is_whole)
+    assert world.record.tables() == undisturbed
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_a_crash_at_any_step_changes_nothing(world, undisturbed, step):
     with crashing(world.settings, step) as crashed:

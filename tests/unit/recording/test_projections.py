@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.matching import memory
 from consumers.recording.folding import fold
 from consumers.recording.projection import TOPOLOGY, Projection
 from consumers.recording.refusals import refused_row
+from consumers.recording.requests import REMEMBERED_MS, folded_closings, folded_requests, unrepeated
 from consumers.recording.rows import (
     ClosingRow,
     DepartureRow,
@@ -43,15 +45,15 @@ def test_every_source_is_projected_and_named_by_the_catalogue_as_read_by_recordi
 
 def test_a_request_has_the_texts_of_the_contract():
     (row,) = rows_of("blood-request-created", event("blood-request-created", blood_group="OH_NEG", urgency="CRITICAL"))
-    assert isinstance(row, RequestRow)
-    assert (row.blood_group, row.urgency, row.component) == ("Oh-", "critical", "red_cells")
+    assert isinstance(row.says, RequestRow)
+    assert (row.says.blood_group, row.says.urgency, row.says.component) == ("Oh-", "critical", "red_cells")
 
 
 @pytest.mark.parametrize("outcome", ["FULFILLED", "CANCELLED", "EXPIRED"])
 def test_a_closing_has_the_status_of_the_contract(outcome):
     (row,) = rows_of("blood-request-closed", event("blood-request-closed", outcome=outcome))
-    assert isinstance(row, ClosingRow)
-    assert row.status == outcome.lower()
+    assert isinstance(row.says, ClosingRow)
+    assert row.says.status == outcome.lower()
 
 
 def test_a_feature_vector_names_what_the_model_saw_and_has_no_nan():
@@ -212,9 +214,25 @@ def test_folded_requests_are_the_same_in_any_order_and_with_repeats(order, repea
         event("blood-request-created", event_id=an_id(n), occurred_at=AT + at * MINUTE, units_required=n + 1)
         for n, at in enumerate([5, 0, 5, 3])
     ]
-    rows = [rows_of("blood-request-created", said[n])[0] for n in [*order, repeated]]
-    (row,) = fold(rows).requests
+    rows = [rows_of("blood-request-created", said[n])[0].says for n in [*order, repeated]]
+    (row,) = folded_requests(rows)
     assert (row.units_required, row.created_at, row.requested_at) == (3, AT, AT + 5 * MINUTE)
+
+
+def test_what_is_a_repeat_is_told_by_request_topic_id_and_seven_days_from_what_was_taken_in():
+    assert REMEMBERED_MS == memory.REMEMBERED_MS
+
+    def at(ms, n=1, topic="blood-request-created", **changes):
+        (row,) = PROJECTION.rows(record(topic, event(topic, event_id=an_id(n), **changes))._replace(timestamp_ms=ms))
+        return row
+
+    base = AT // 1000
+    first, last, other = at(base), at(base + REMEMBERED_MS), at(base, 2)
+    after = at(base + REMEMBERED_MS + 1)
+    elsewhere = [at(base, request_id=7), at(base, topic="blood-request-closed")]
+    assert unrepeated([first, last, other, *elsewhere, after, first], []) == [first, other, *elsewhere, after]
+    assert unrepeated([last, after], [first.row]) == [after]
+    assert unrepeated([first, other], [last.row, other.row]) == []
 
 
 @given(st.permutations(range(3)))
@@ -223,7 +241,7 @@ def test_folded_closings_are_the_latest_in_any_order(order):
         event("blood-request-closed", event_id=an_id(n), occurred_at=AT + at * MINUTE, units_fulfilled=n)
         for n, at in enumerate([1, 1, 0])
     ]
-    (row,) = fold([rows_of("blood-request-closed", said[n])[0] for n in order]).closings
+    (row,) = folded_closings(rows_of("blood-request-closed", said[n])[0].says for n in order)
     assert row.units_fulfilled == 1
 
 
