@@ -6,13 +6,12 @@ donor takes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.eligibility import NEVER, NEVER_GAVE, WEEK_US, YEAR_US, DonorFacts, Procedure, nth_latest
+from features.eligibility import NEVER, WEEK_US, YEAR_US, Procedure
 from features.local_time import birthday, start_of_day
 from features.rule_set import RuleSet
 
@@ -47,40 +46,6 @@ class FactColumns(NamedTuple):
     week_full_at: Instants
     year_full_at: Instants
     deferred_until: Instants
-
-
-_COLUMN_TYPES = (np.int64, np.bool_, np.float64, np.bool_, *([np.int64] * 6))
-
-
-def columns_of(facts: Sequence[DonorFacts], rules: RuleSet) -> FactColumns:
-    """Return facts of many donors as columns."""
-    n_donors = len(facts)
-    if n_donors == 0:
-        return FactColumns(*(np.empty(0, dtype) for dtype in _COLUMN_TYPES))
-    born_on, is_male, weight_kg, totals, whole_blood_at, given, unreturned_at, deferrals = zip(*facts, strict=True)
-    week, year = rules.limits.n_apheresis_a_week, rules.limits.n_apheresis_a_year
-    last_at, week_full_at, year_full_at, deferred_until = np.full((4, n_donors), NEVER_GAVE, dtype=np.int64)
-    # Most donors have neither: one pass over those who do beats a list of each for everybody.
-    for row, given_at in enumerate(given):
-        if given_at:
-            last_at[row] = given_at[0]
-            week_full_at[row] = nth_latest(given_at, week)
-            year_full_at[row] = nth_latest(given_at, year)
-    for row, stated in enumerate(deferrals):
-        if stated:
-            deferred_until[row] = max(end_at for _, end_at in stated)
-    return FactColumns(
-        born_on=np.array(born_on, np.int64),
-        is_male=np.array(is_male, np.bool_),
-        weight_kg=np.array(weight_kg, np.float64),
-        is_first=np.array(totals, np.int64) == 0,
-        whole_blood_at=np.array(whole_blood_at, np.int64),
-        apheresis_at=last_at,
-        unreturned_at=np.array(unreturned_at, np.int64),
-        week_full_at=week_full_at,
-        year_full_at=year_full_at,
-        deferred_until=deferred_until,
-    )
 
 
 def eligible_spans(columns: FactColumns, procedure: Procedure, rules: RuleSet) -> tuple[Instants, Instants]:

@@ -156,7 +156,8 @@ SEEN_IDS_DROPPED = Counter(
 
 FACTS_DROPPED = Counter(
     "smartblood_facts_dropped",
-    "Requests and outcomes of donations summed up before their time since a donor had more than are kept one by one.",
+    "What of donors was summed up before its time since one had more than is kept one by one: requests, outcomes of "
+    "donations, statements about rule items.",
     ["processor", "what"],
 )
 

@@ -44,7 +44,7 @@ def donor_state(settings: Settings, slot: str) -> Worker:
 
     def look() -> None:
         SEEN_IDS_DROPPED.labels("donor-state").inc(dropped.since(processor.counts, "event_ids_dropped"))
-        for what in ("requests", "outcomes"):
+        for what in ("requests", "outcomes", "statements"):
             FACTS_DROPPED.labels("donor-state", what).inc(dropped.since(processor.counts, f"{what}_dropped"))
 
     return Watched(Loop(processor, Cluster.of(settings), slot), look)

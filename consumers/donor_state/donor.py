@@ -155,7 +155,7 @@ class Donor:
     apheresis : dict of int to tuple of int
         Instant of giving to when it was last stated as returned, and as not returned.
     deferrals : dict of str to list of Statement
-        By rule item.
+        By rule item; of an item sorted by (``occurred_at``, ``event_id``), and none that another makes useless.
     unnamed : Staircase
         Deferrals without item, which only their own day ends: (stated_at, until).
     requests : dict of int to RequestFacts

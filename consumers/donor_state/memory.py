@@ -3,7 +3,7 @@
 Written with ``struct`` rather than Avro: a donor is read and written for nearly every event, and only by this package.
 The first byte is the layout's version; version 1 ends before digests of old ids and what is settled, version 2 before
 what fades, and both keep less of requests. One donor has one encoding, whatever the order in which its events came
-(but for ids that outlived an erasure, and for the last bits of sums).
+(but for ids that outlived an erasure, for the last bits of sums, and for what there was too much of).
 """
 
 from __future__ import annotations

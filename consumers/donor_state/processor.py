@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from consumers import stores, validation
-from consumers.donor_state import decayed, donations, memory, profiles, projection, repeats, responses
+from consumers.donor_state import decayed, deferrals, donations, memory, profiles, projection, repeats, responses
 from consumers.donor_state.columns.event import Plain, id_of
 from consumers.donor_state.donor import Donor
 from consumers.donor_state.erasure import erase
@@ -97,8 +97,8 @@ class DonorState:
     def counts(self) -> Mapping[str, int]:
         """What was counted since the start: ``repeats``, and what was ``…_dropped``.
 
-        Event ids, requests and outcomes are dropped at limits: something was forgotten, or summed up, that might still
-        have been needed.
+        Event ids, requests, outcomes and statements about rule items are dropped at limits: something was forgotten, or
+        summed up, that might still have been needed.
         """
         return self._counts
 
@@ -265,6 +265,7 @@ class DonorState:
         """Put a changed donor in order, stage it and return its record."""
         frame = self._framed()
         donations.settle(donor)
+        self._staged_counts["statements_dropped"] += deferrals.settle(donor)
         self._staged_counts["requests_dropped"] += responses.settle(donor, self._late_us, self._half_lives)
         self._staged_counts["outcomes_dropped"] += decayed.settle(donor, self._late_us, self._half_lives)
         self._staged_counts["event_ids_dropped"] += repeats.settle(donor)

@@ -82,10 +82,12 @@ def take_in(memory: RequestMemory, item: Input) -> tuple[RequestMemory, Asked | 
 
 
 def _why_not(memory: RequestMemory, record: Record, answered: Statement, request: Event) -> str | None:
+    """Return what bars an event as things stand: a closing that the latest statement has undone bars nothing."""
     stated = statement_of(request)
-    if memory.closed is not None and stated.occurred_at <= memory.closed.occurred_at:
+    latest = stated if memory.created is None else max(stated, memory.created)
+    if memory.closed is not None and latest.occurred_at <= memory.closed.occurred_at:
         return IS_CLOSED
-    if memory.created is not None and stated < memory.created:
+    if stated < latest:
         return IS_CORRECTED
     if record.topic == REQUESTED and answered.occurred_at > request["required_by"]:
         return IS_PAST

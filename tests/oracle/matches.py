@@ -186,13 +186,7 @@ def answers(records, donors, score):
             created = max(created or order(event), order(event))
         else:
             request = event["request"]
-        empty = None
-        if created is not None and order(request) < created:
-            empty = "corrected"
-        if topic == "match-requested" and event["occurred_at"] > request["required_by"]:
-            empty = "past"
-        if closed is not None and request["occurred_at"] <= closed[0]:
-            empty = "closed"
+        empty = what_bars(event, request, created, closed)
         recorded = topic == "blood-request-created" or event["recorded"]
         found = Answer() if empty else answer(request, event["occurred_at"], donors, score)
         written.append(
@@ -200,6 +194,26 @@ def answers(records, donors, score):
         )
         waves += recorded
     return written
+
+
+def what_bars(event, request, created, closed):
+    """Why nobody is looked for, as things stand; of several reasons the first of these.
+
+    A request is closed until a statement later than the closing opens it: a ``blood-request-created``, for good, or
+    the one inside a ``match-requested``, for that alone. Once it is open, what bars an older statement is the later.
+    """
+    opened_at = max([request["occurred_at"], *([created[0]] if created else [])])
+    if closed is not None and opened_at <= closed[0]:
+        return "closed"
+    if created is not None and order(request) < created:
+        return "corrected"
+    if event is not request and event["occurred_at"] > request["required_by"]:
+        return "past"
+    return None
+
+
+SAYS = {"closed": "closed", "corrected": "corrects", "past": "passed"}
+"""A word of ``empty_because`` for each reason that leaves a list empty before anybody is looked for."""
 
 
 def order(event):
@@ -246,4 +260,7 @@ def departures(expected, request, record, score_tolerance=1e-9):
             lines.append(f"matches: propensity {match['propensity']} of a donor who would be there anyway")
     if (not record["matches"]) != (record["empty_because"] is not None):
         lines.append(f"empty_because: {record['empty_because']!r} with {len(record['matches'])} offers")
+    said = [reason for reason, word in SAYS.items() if word in (record["empty_because"] or "")]
+    if said != ([expected.empty] if expected.empty else []):
+        lines.append(f"empty_because: {record['empty_because']!r} where the reason is {expected.empty}")
     return lines

@@ -19,9 +19,11 @@ from features.eligibility import (
     next_eligible_at,
     procedure_of,
 )
-from features.eligibility_columns import columns_of, eligible_spans
+from features.index.facts import FactReader
 from features.local_time import DAY_US, HOUR_US, start_of_day
 from features.rule_set import INDIA_2020
+from schemas.codec import FRAME, Codec
+from tests.unit.matching import world
 
 NOW = start_of_day((date(2026, 3, 10) - date(1970, 1, 1)).days) + 9 * HOUR_US
 
@@ -196,24 +198,32 @@ def test_facts_come_from_the_donors_state():
 near_instants = st.integers(NOW - 400 * DAY_US, NOW + 100 * DAY_US)
 edges = st.sampled_from([NOW + n * DAY_US for n in (-365, -120, -90, -28, -7, -2, 0)])
 given_instants = near_instants | edges | st.just(-62_135_596_800_000_000) | st.just(253_402_300_799_999_999)
-any_facts = st.builds(
-    DonorFacts,
-    born_on=st.integers(day(1958, 1, 1), day(2010, 1, 1)) | st.integers(-719_162, 2_932_896),
-    is_male=st.booleans(),
-    weight_kg=st.sampled_from([44.9, 45.0, 49.9, 50.0, 80.0, math.nan, math.inf]),
-    total_donations=st.integers(0, 2),
-    last_whole_blood_at=st.just(NEVER_GAVE) | given_instants,
-    apheresis_at=st.lists(given_instants, max_size=26).map(lambda at: tuple(sorted(at, reverse=True))),
-    last_unreturned_apheresis_at=st.just(NEVER_GAVE) | given_instants,
-    deferrals=st.lists(
-        st.tuples(st.sampled_from(["item 60", ""]), st.just(NEVER) | given_instants.map(lambda at: at - at % DAY_US)),
-        max_size=2,
-    ).map(tuple),
+any_states = st.fixed_dictionaries(
+    {
+        "born_on": st.integers(day(1958, 1, 1), day(2010, 1, 1)) | st.integers(-719_162, 2_932_896),
+        "sex": st.sampled_from(["MALE", "FEMALE"]),
+        "weight_kg": st.sampled_from([None, 44.9, 45.0, 49.9, 50.0, 80.0, math.nan, math.inf]),
+        "total_donations": st.integers(0, 2),
+        "last_whole_blood_at": st.none() | given_instants,
+        "apheresis": st.lists(
+            st.fixed_dictionaries({"given_at": given_instants, "red_cells_returned": st.booleans()}), max_size=26
+        ),
+        "last_unreturned_apheresis_at": st.none() | given_instants,
+        "deferrals": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "rule_item": st.sampled_from(["item 60", ""]),
+                    "until": st.none() | given_instants.map(lambda at: at // DAY_US),
+                }
+            ),
+            max_size=2,
+        ),
+    }
 )
 
 
 @settings(max_examples=200, deadline=None)
-@given(any_facts, st.sampled_from(["RED_CELLS", "PLATELETS"]), near_instants | edges)
+@given(any_states.map(facts_of), st.sampled_from(["RED_CELLS", "PLATELETS"]), near_instants | edges)
 def test_the_span_says_what_a_verdict_at_any_instant_says(facts, component, at):
     from_at, until_at = eligible_span(facts, procedure_of(component), INDIA_2020)
     instants = [at, from_at - 1, from_at, until_at - 1, until_at] if from_at < NEVER else [at]
@@ -225,10 +235,14 @@ def test_the_span_says_what_a_verdict_at_any_instant_says(facts, component, at):
 
 
 @settings(deadline=None)
-@given(st.lists(any_facts, max_size=20))
-def test_columns_say_what_single_donors_say(facts):
-    columns = columns_of(facts, INDIA_2020)
-    for procedure in Procedure:
-        from_at, until_at = eligible_spans(columns, procedure, INDIA_2020)
-        spans = [eligible_span(of, procedure, INDIA_2020) for of in facts]
+@given(st.lists(any_states, max_size=20))
+def test_columns_say_what_single_donors_say(states):
+    reader, codec = FactReader(INDIA_2020), Codec()
+    encoded = [codec.encode("donor-states", world.state(1, **of)) for of in states]
+    columns = reader.columns(reader.decode(encoded, FRAME.size))
+    for procedure, from_at, until_at in (
+        (Procedure.WHOLE_BLOOD, columns.whole_blood_from, columns.whole_blood_until),
+        (Procedure.APHERESIS, columns.apheresis_from, columns.apheresis_until),
+    ):
+        spans = [eligible_span(facts_of(of), procedure, INDIA_2020) for of in states]
         assert list(zip(from_at.tolist(), until_at.tolist(), strict=True)) == spans

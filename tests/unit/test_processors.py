@@ -15,7 +15,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from consumers.donor_state import DonorState
+from consumers.donor_state import DonorState, deferrals
 from consumers.driver import Driver
 from features.reach import ReachRules
 from features.series import SeriesTable
@@ -29,7 +29,7 @@ from smartblood.registry.writing import entry_of
 from smartblood.settings import load
 from smartblood.storage.steps import MIGRATIONS, steps
 from smartblood.storage.upkeep import KINDS
-from tests.unit.donor_state.histories import DAY, DONOR, START, donation, response
+from tests.unit.donor_state.histories import DAY, DAY_OF_START, DONOR, START, donation, named, response
 from tests.unit.matching.world import KOCHI, World, cell_north_of, request, state
 
 
@@ -78,20 +78,26 @@ def test_how_late_an_event_counts_in_rates_is_a_setting(late_days, n_alerts):
     assert driver.events("donor-states")[-1]["n_alerts"] == n_alerts
 
 
-def test_what_a_donor_has_too_much_of_is_counted():
+def test_what_a_donor_has_too_much_of_is_counted(monkeypatch):
     watched = processors.donor_state(load(kafka_bootstrap_servers="127.0.0.1:9"), "a")
 
     def counted():
         watched.look()
-        return [metrics.FACTS_DROPPED.labels("donor-state", what)._value.get() for what in ("requests", "outcomes")]
+        whats = ("requests", "outcomes", "statements")
+        return [metrics.FACTS_DROPPED.labels("donor-state", what)._value.get() for what in whats]
 
+    monkeypatch.setattr(deferrals, "N_STATEMENTS_MAX", 1_000)
     before = counted()
     driver = Driver([watched.worker._processor])
     for n in range(1_003):
-        for one in (response(START + n, 2 * n, "ACCEPTED", request_id=n + 1), donation(START + n, 2 * n + 1)):
+        deferral = named("item 60", DAY_OF_START + 2_000 - n)
+        for one in (
+            response(START + n, 2 * n, "ACCEPTED", request_id=n + 1),
+            donation(START + n, 2 * n + 1, deferral=deferral),
+        ):
             driver.send(one.topic, str(DONOR), one.event)
     driver.run(batch_size=1_000)
-    assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 3]
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 3, 3]
 
 
 def test_how_fast_what_a_donor_did_fades_is_a_setting(monkeypatch):

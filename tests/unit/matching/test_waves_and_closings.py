@@ -94,6 +94,43 @@ def test_after_a_closing_nobody_is_asked_until_a_later_request():
     assert "closed" in empty(world.answer(again(later, occurred_at=AT + 4 * HOUR_US)))
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_of_an_old_statement_it_is_said_what_bars_it_now(restarted):
+    world = World(state(1))
+    old, current, later = (request(occurred_at=AT + hours * HOUR_US) for hours in (0, 2, 6))
+
+    def said_of(statement, hours):
+        if restarted:
+            world.driver.restart(world.matching)
+        return empty(world.answer(again(statement, occurred_at=AT + hours * HOUR_US)))
+
+    world.answer(old)
+    world.close(closing(occurred_at=AT + HOUR_US))
+    assert "closed" in said_of(old, 1)
+    # opened again: what bars the old one is the new one
+    assert empty(world.answer(current)) is None
+    assert "corrects" in said_of(old, 3)
+    assert "corrects" in empty(world.answer(request(occurred_at=AT + HOUR_US // 2)))
+    assert said_of(current, 3) is None
+    # closed again
+    world.close(closing(occurred_at=AT + 4 * HOUR_US))
+    assert "closed" in said_of(old, 5)
+    assert "closed" in said_of(current, 5)
+    # and opened again
+    assert empty(world.answer(later)) is None
+    assert "corrects" in said_of(old, 7)
+    assert "corrects" in said_of(current, 7)
+
+
+def test_what_one_match_requested_opened_is_closed_to_statements_that_nothing_corrects():
+    world = World(state(1))
+    old = request()
+    world.answer(old)
+    world.close(closing())
+    assert empty(world.answer(again(request(occurred_at=AT + 2 * HOUR_US)))) is None
+    assert "closed" in empty(world.answer(again(old, occurred_at=AT + 3 * HOUR_US)))
+
+
 def test_a_later_request_inside_a_match_requested_opens_a_closed_request():
     world = World(state(1))
     world.answer(request())
