@@ -6,7 +6,7 @@ statement whose ``until`` is past on its own local day. A deferral without item 
 A lift may come however late, and an erasure too, so of each item all statements are kept of which no later one says as
 much. There may be any number of them, each later and of a shorter deferral than the one before. Beyond 3,000 of a donor
 two neighbours are made one, which says at least what both said: that shows in nothing until a lift or an erasure of
-between the two comes late, and then the donor is deferred some days too long (docs/adr/0028).
+between the two comes late, and then the donor is deferred some days too long (docs/adr/0029).
 """
 
 from __future__ import annotations
