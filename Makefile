@@ -10,6 +10,10 @@
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
+# What is imported is compiled once, not by each of the hundreds of processes that the tests start: images for
+# containers are often told otherwise.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install demo test types tests bench soak docs forecasts lock clean
 
 MALAYSIA := ../shared/data/malaysia

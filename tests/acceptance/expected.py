@@ -29,11 +29,16 @@ def panel():
 
 
 READER, CODEC = FactReader(INDIA_2020), Codec()
+COLUMNS: dict[int, tuple[Mapping[str, Any], Columns]] = {}
+"""By the identity of a state, which is kept beside them: a state is scored for many requests."""
 
 
 def columns_of(donor: Mapping[str, Any]) -> Columns:
-    """What an index keeps of one donor."""
-    return READER.columns(READER.decode([CODEC.encode("donor-states", dict(donor))], FRAME.size))
+    """What an index keeps of one donor's state, which nobody may change."""
+    if id(donor) not in COLUMNS:
+        encoded = CODEC.encode("donor-states", dict(donor))
+        COLUMNS[id(donor)] = donor, READER.columns(READER.decode([encoded], FRAME.size))
+    return COLUMNS[id(donor)][1]
 
 
 def score(request: Mapping[str, Any], at: int, donor: Mapping[str, Any], tier: int, km: float) -> float:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import math
-import shutil
 
-import joblib
 import pytest
 
 from features.vectors import AVAILABILITY, MATCH, MATCH_FEATURES
-from smartblood.registry.manifest import read_manifest
-from smartblood.registry.writing import artefact_bytes, entry_of, write
-from smartblood.settings import MODELS_DIR
+from tests.acceptance.versions import OTHER, artefacts, other_version
 from tests.acceptance.wire import plain
 from tests.acceptance.world import DAY, now_us, registration, request
 from tests.oracle import worlds
@@ -20,18 +15,16 @@ from tests.oracle.worlds import KOCHI
 
 pytestmark = pytest.mark.broker
 
-HERE, ELSEWHERE, SHIFT, VERSION = "Ernakulam", "Kollam", 0.6, "9.0.0"
+HERE, ELSEWHERE, SHIFT = "Ernakulam", "Kollam", 0.6
 N_DONORS = 12
 
 
 @pytest.fixture
 def models_dir(tmp_path):
     """The artefacts, and beside two of them the same ones, shifted."""
-    folder = shutil.copytree(MODELS_DIR, tmp_path / "models")
+    folder = artefacts(tmp_path)
     for name in (MATCH, AVAILABILITY):
-        content = joblib.load(io.BytesIO((folder / read_manifest(folder).entry(name).file).read_bytes()))
-        artefact = artefact_bytes({**content, "version": VERSION, "districts": {HERE: SHIFT}})
-        write(folder, entry_of(name, VERSION, artefact, training_data={}, metrics={}), artefact, "")
+        other_version(folder, name, districts={HERE: SHIFT})
     return folder
 
 
@@ -66,11 +59,11 @@ def test_the_next_matches_of_the_district_carry_the_version_and_the_shifted_scor
 
     before = ask(1, HERE)
     assert before["matches"]
-    system.command("models", "release", AVAILABILITY, VERSION, "--role", "champion")
-    system.command("models", "release", MATCH, VERSION, "--role", "champion")
+    system.command("models", "release", AVAILABILITY, OTHER, "--role", "champion")
+    system.command("models", "release", MATCH, OTHER, "--role", "champion")
     after, elsewhere = ask(2, HERE), ask(3, ELSEWHERE)
     of = {one["model"]: one["version"] for one in after["models"]}
-    assert (of[MATCH], of[AVAILABILITY]) == (VERSION, VERSION)
+    assert (of[MATCH], of[AVAILABILITY]) == (OTHER, OTHER)
     heard = MATCH_FEATURES.index("donor_availability")
     for was, is_now, same in zip(before["matches"], after["matches"], elsewhere["matches"], strict=True):
         assert was["donor_id"] == is_now["donor_id"] == same["donor_id"]
@@ -78,7 +71,7 @@ def test_the_next_matches_of_the_district_carry_the_version_and_the_shifted_scor
         for name in ("match_score", "availability_score"):
             assert logit(is_now[name]) == pytest.approx(logit(was[name]) + SHIFT, abs=1e-3)
         assert is_now["features"][heard] == was["features"][heard] == was["availability_score"]
-    system.command("models", "release", MATCH, VERSION, "--role", "retired")
+    system.command("models", "release", MATCH, OTHER, "--role", "retired")
     back = ask(4, HERE)
     assert [one["match_score"] for one in back["matches"]] == [one["match_score"] for one in before["matches"]]
     outsider.close()

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 import time
 
-import joblib
 import pytest
 
 from features.vectors import FEATURES
 from smartblood.registry.manifest import read_manifest
-from smartblood.registry.writing import artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 from tests.acceptance.chaos import Load, eventually
 from tests.acceptance.in_the_end import READ, wrong_topics
 from tests.acceptance.system import get
 from tests.acceptance.test_strays import BY_DONOR
+from tests.acceptance.versions import OTHER, artefacts, other_version
 from tests.acceptance.wire import plain
 
 pytestmark = pytest.mark.broker
 
 MODEL = "donor_seeker_match"
-FIRST, OTHER = read_manifest(MODELS_DIR).entry(MODEL).version, "9.0.0"
+FIRST = read_manifest(MODELS_DIR).entry(MODEL).version
 
 
 @pytest.fixture
 def models_dir(tmp_path):
     """The artefacts, and another version beside them: it scores as the first does, so that the oracle knows both."""
-    folder = shutil.copytree(MODELS_DIR, tmp_path / "models")
-    first = read_manifest(folder).entry(MODEL)
-    content = joblib.load(io.BytesIO((folder / first.file).read_bytes()))
-    artefact = artefact_bytes({**content, "version": OTHER})
-    assert write(folder, entry_of(MODEL, OTHER, artefact, training_data={"ends_at": 0}, metrics={}), artefact, "")
+    folder = artefacts(tmp_path)
+    other_version(folder, MODEL)
     assert read_manifest(folder).entry(MODEL).version == FIRST
     return folder
 
