@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from features.forecasting.histories import unit_of
 from features.series import LEVELS, SeriesTable
 from smartblood import cli
 from smartblood.cli.backtest import _season
@@ -176,6 +177,15 @@ def test_what_is_no_whole_number_is_forecast_in_its_own_unit():
     found, whole = (backtest(one, Plan(2, 52, 1, 1)).said["forecaster"] for one in (litres, table))
     assert found.means == pytest.approx(whole.means * 0.00045, rel=0.1)
     assert found.quantiles == pytest.approx(whole.quantiles * 0.00045, rel=0.2)
+
+
+def test_one_absurd_value_makes_no_unit_of_its_own():
+    litres = weekly(2).values * 0.00045
+    odd = litres.copy()
+    odd[0, 20] = 1e9
+    assert unit_of(odd) == unit_of(litres) == 1e-4
+    assert unit_of(np.array([[0.0, 0.0, 0.5, np.nan]])) == 1e-4
+    assert unit_of(np.zeros((1, 3))) == unit_of(np.full((1, 3), np.nan)) == 1
 
 
 def test_a_table_that_is_too_short_says_so():
