@@ -29,7 +29,8 @@ SEASONS = {"D": 7, "W": 52, "M": 12}
 @click.option(
     "--frequency",
     required=True,
-    help="Of the table's days: D; W, or W-MON to W-SUN; M, MS or ME (months: by any day, firsts, lasts); 10D, 2W.",
+    help="Of the table's days: D; W, or W-MON to W-SUN; M, MS or ME (months: by a day up to the 28th or the "
+    "last, firsts, lasts); 10D, 2W.",
 )
 @click.option("--horizon", default=4, type=click.IntRange(1, 366), help="Periods to forecast as of each origin.")
 @click.option(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from calendar import monthrange
 
 import numpy as np
 import pytest
@@ -195,6 +196,29 @@ def test_a_table_that_is_too_short_says_so():
             backtest(SeriesTable(table.names, table.days[:n], table.values[:, :n]), Plan(4, 52, origins, 4))
 
 
+def months(day, skip=0):
+    """Return a table dated by a day of each month of 2023 and 2024, or its last where it has none; one is left out."""
+    years = [(year, month) for year in (2023, 2024) for month in range(1, 13) if month != skip]
+    dated = [f"{year}-{month:02}-{min(day, monthrange(year, month)[1])}" for year, month in years]
+    return "\n".join(["series,day,value", *(f"a,{text},{n}" for n, text in enumerate(dated)), ""])
+
+
+@pytest.mark.parametrize("frequency", ["M", "ME"])
+def test_months_may_be_dated_by_their_last_day(tmp_path, frequency):
+    file = tmp_path / "table.csv"
+    file.write_text(months(31, skip=2))
+    long = read_table(file, frequency)
+    assert long.spelled[:3] == ("2023-01-31", "2023-02-28", "2023-03-31")
+    assert long.spelled[13] == "2024-02-29"
+    assert np.array_equal(long.table.values[0, :3], [0, np.nan, 1], equal_nan=True)
+
+
+def test_months_may_be_dated_by_any_day_that_all_have(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text(months(28, skip=2))
+    assert read_table(file, "M").spelled[:3] == ("2023-01-28", "2023-02-28", "2023-03-28")
+
+
 GOOD = "series,day,value\na,2024-01-07,3\na,2024-01-14,4\n"
 
 
@@ -214,6 +238,11 @@ GOOD = "series,day,value\na,2024-01-07,3\na,2024-01-14,4\n"
         (GOOD, "W-MON", "2024-01-07 isn't on the grid"),
         (GOOD, "ME", "isn't on the grid"),
         ("series,day,value\na,2024-01-01,3\na,2024-02-05,3\n", "M", "2024-02-05 isn't on the grid"),
+        (months(30), "M", "2023-01-30 is a day that February doesn't have; date months by their last day"),
+        (months(29, skip=2), "M", "2023-01-29 is a day that February doesn't have"),
+        (months(30, skip=2), "M", "2023-01-30 is a day that February doesn't have"),
+        ("series,day,value\na,2024-04-30,3\na,2024-05-30,3\n", "M", "2024-05-30 is a day that February doesn't"),
+        (months(30), "ME", "isn't on the grid of --frequency ME"),
     ],
 )
 def test_a_table_that_is_none_says_where_and_why(tmp_path, text, frequency, why):
