@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import fields
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from smartblood.training import elsewhere
 from smartblood.training.judging import observed_to_expected
 from smartblood.training.recalibrating import Base
 from smartblood.training.replaying import of_world
+from smartblood.training.verdicts import of_reliability
 from tests.unit.training.world import DAY_US, END
 
 SMALL = ["--donors", "700", "--days", "330", "--alerts-per-donor-year", "14"]
@@ -104,6 +106,20 @@ def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, caps
     assert "\navailability: " in said
     assert {"gain_over_nearest_first", "gain_over_predecessor_lower", "gave_per_alert", "brier", "ece"} <= flat.keys()
     assert all(isinstance(value, int | float) for value in flat.values())
+
+
+def test_of_what_nobody_did_no_figure_is_written_and_numbers_that_are_none_are_null(tmp_path, monkeypatch, capsys):
+    def nobody(scorer, alerts, _, seed):
+        return of_reliability(scorer, alerts.take(alerts.at < 0), None, seed)
+
+    monkeypatch.setattr(elsewhere, "of_reliability", nobody)
+    monkeypatch.setattr(elsewhere, "of_response_time", lambda *_: {"auc_model_within_2_h": [0.5, math.nan, math.inf]})
+    out = tmp_path / "world.json"
+    assert cli.exit_code(["evaluate", "world", *SMALL, "--keen-share", "0.9", "--out", str(out)]) == 0
+    assert "\nreliability: n 0, n_yes 0\n" in capsys.readouterr().out
+    flat = json.loads(out.read_text("utf-8"), parse_constant=pytest.fail)
+    assert {name for name in flat if name.startswith("reliability")} == {"reliability_n", "reliability_n_yes"}
+    assert flat["response_time_auc_model_within_2_h_upper"] is None
 
 
 def test_another_version_than_the_default_is_judged_where_it_is_named(tmp_path, capsys):
