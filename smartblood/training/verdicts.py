@@ -139,7 +139,12 @@ def _bins(label: Flags, scores: dict[str, Floats], groups: NDArray[np.int64], se
 
 
 def _interval(label: Flags, score: Floats, measure: Measure, groups: NDArray[np.int64], seed: int) -> list[float]:
-    found = with_interval(lambda places: measure(label[places], score[places]), groups, seed=seed)
+    found = with_interval(
+        lambda places: measure(label[places], score[places]),
+        groups,
+        seed=seed,
+        is_distance=measure is calibration_error,
+    )
     return [_round(one) for one in found]
 
 

@@ -25,6 +25,7 @@ from smartblood.registry.writing import artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 from smartblood.training import elsewhere
 from smartblood.training.judging import observed_to_expected
+from smartblood.training.policies import Truth
 from smartblood.training.recalibrating import Base
 from smartblood.training.replaying import of_world
 from smartblood.training.verdicts import of_reliability
@@ -37,6 +38,7 @@ class Alerts(NamedTuple):
     """Of examples, what this looks at."""
 
     gave: np.ndarray
+    accepted: np.ndarray
     request_id: np.ndarray
     donor_id: np.ndarray
     preference: np.ndarray
@@ -44,8 +46,10 @@ class Alerts(NamedTuple):
 
 def alerts(n_lists=4, length=6):
     rng, n = np.random.default_rng(3), n_lists * length
+    gave = rng.random(n) < 0.4
     return Alerts(
-        gave=rng.random(n) < 0.4,
+        gave=gave,
+        accepted=gave,
         request_id=np.repeat(np.arange(n_lists), length),
         donor_id=np.arange(n),
         preference=rng.integers(0, 2, n).astype(np.int8),
@@ -75,6 +79,15 @@ def test_gain_and_observed_to_expected_are_what_they_say():
     )
 
 
+def test_the_interval_of_a_calibration_error_holds_it():
+    half, label = np.full(400, 0.5), np.tile([True, False], 200)
+    of = alerts(n_lists=400, length=1)._replace(gave=label, accepted=label)
+    truth = Truth(half, half, half, label, half)
+    told = elsewhere._calibration(of, truth, {"match": half, "availability": half}, 1)
+    for one in (elsewhere._figures(of, "model", half, 1)["ece"], *(name.ece for name in told.values())):
+        assert one.lower == one.value == 0.0 < one.upper
+
+
 def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, capsys):
     out = tmp_path / "world.json"
     assert (
@@ -94,7 +107,7 @@ def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, caps
             assert flat[f"{true}_lower"] <= flat[true] <= flat[f"{true}_upper"]
             assert 0 < flat[f"{of}expected_{number}"] < 1
     assert flat["sent_n"] == flat["sent_availability_n"] > 1_000
-    assert flat["sent_ece_lower"] <= flat["sent_ece_upper"]
+    assert flat["sent_ece_lower"] <= flat["sent_ece"] <= flat["sent_ece_upper"]
     assert flat["availability_auc_model"] < flat["availability_auc_oracle_anywhere"] < flat["availability_auc_oracle"]
     assert "lists that the system sends" in said
     assert {"availability_auc_model", "availability_ece_model", "reliability_brier_model_lower"} <= flat.keys()
