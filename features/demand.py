@@ -17,7 +17,7 @@ from features.districts import DISTRICTS
 from features.series import SeriesTable
 
 DAYS_MAX = 5 * 366
-"""So much of the past is looked at."""
+"""So much of the past is looked at where it is forecast."""
 
 SYMBOLS = {group_text(group): group for group in GROUPS if group != "UNKNOWN"}
 """Groups as the record has them, and as events do."""
@@ -34,18 +34,27 @@ class Demand(NamedTuple):
     units: Sequence[int]
 
 
-def history_of(known: Iterable[Demand], before_day: int) -> SeriesTable:
+def history_of(known: Iterable[Demand], before_day: int, *, days_max: int | None = DAYS_MAX) -> SeriesTable:
     """Return the series of demand until the day before ``before_day``, days since 1970.
 
-    Whatever isn't a district or a group that is forecast is passed over. Where nothing at all is known, the table has
-    one day, of which nothing is known.
+    Whatever isn't a district or a group that is forecast is passed over; patients of unknown group say that their
+    district is recorded, and no more. Where nothing at all is known, the table has one day, of which nothing is known.
+
+    Parameters
+    ----------
+    known : iterable of Demand
+    before_day : int
+    days_max : int, optional
+        How much of the past is looked at; None for all of it.
     """
     found = {(one.district, SYMBOLS.get(one.blood_group)): _until(one, before_day) for one in known}
     began: dict[str, int] = {}
     for (district, _), (days, _) in found.items():
         if len(days):
             began[district] = min(began.get(district, int(days[0])), int(days[0]))
-    first = max(min(began.values(), default=before_day - 1), before_day - DAYS_MAX)
+    first = min(began.values(), default=before_day - 1)
+    if days_max is not None:
+        first = max(first, before_day - days_max)
     names = [
         (district.name, group)
         for district in DISTRICTS

@@ -38,7 +38,7 @@ def write_container(
         JSON data to be kept with them.
     """
     event_schema = latest_schema(topic).load()
-    name, head = fullname(event_schema), {TOPIC: topic, TOLD: json.dumps(told, sort_keys=True)}
+    name, head = fullname(event_schema), {TOPIC: topic, TOLD: json.dumps(told, sort_keys=True, allow_nan=False)}
     lines = (
         {
             "partition": record.partition,

@@ -182,13 +182,17 @@ class Forecasting:
             "inference_time_ms": seconds * 1000,
             "success": bool(made.found),
             "error": error,
-            "input_sample": json.dumps({"n_series": len(history.names), "n_days": len(history.days)}),
-            "output_sample": json.dumps({"n_series": len(made.found), "units": round(units, 3)}),
+            "input_sample": _json(n_series=len(history.names), n_days=len(history.days)),
+            "output_sample": _json(n_series=len(made.found), units=round(units, 3)),
         }
         return self._output(PREDICTIONS, event, MODEL)
 
     def _output(self, topic: str, event: Event, key: str) -> Output:
         return Output(topic, key.encode(), self._codec.encode(topic, event))
+
+
+def _json(**told: float) -> str:
+    return json.dumps(told, allow_nan=False)
 
 
 def _day(day: int, mean: np.float64, quantiles: NDArray[np.float64]) -> Event:

@@ -7,9 +7,11 @@ keeps it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from consumers.releases import Release, Releases
+from consumers.usable import Usable
 from features.scoring import ModelRefusedError, Panel, Scorer
 from features.vectors import FEATURES
 from schemas.codec import Codec
@@ -47,32 +49,33 @@ class Versions:
     challengers : list of tuple of Scorer and float
         Each with its share of the requests.
     shadows : list of Scorer
-    refused : dict of str to str
-        Versions that are released but can't be used, and why.
     """
 
     def __init__(self, default: Scorer, load: Load) -> None:
         _check_features(default)
         self._default = default
-        self._load = load
-        self._loaded: dict[Release, Scorer] = {}
-        self._failed: dict[Release, str] = {}
+        self._usable = Usable(default, partial(_checked, load))
         self.champion = default
         self.challengers: list[tuple[Scorer, float]] = []
         self.shadows: list[Scorer] = []
-        self.refused: dict[str, str] = {}
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Versions that are released but can't be used, and why."""
+        return {one.version: why for one, why in self._usable.refused.items()}
 
     def settle(self, releases: Releases) -> list[str]:
         """Let what was released take effect; return a line for each version that can't be used."""
-        known, name = set(self._failed), self._default.name
-        usable = (self._usable(one) for one in releases.champions(name))
-        self.champion = next((scorer for scorer in usable if scorer is not None), self._default)
-        challengers = [(self._usable(one), one.share) for one in releases.challengers(name)]
+        usable, known, name = self._usable, set(self._usable.refused), self._default.name
+        self.champion = usable.first(releases.champions(name))
+        challengers = [(usable.of(one), one.share) for one in releases.challengers(name)]
         self.challengers = [(scorer, share) for scorer, share in challengers if scorer is not None]
-        shadows = [self._usable(one) for one in releases.shadows(name)]
+        shadows = [usable.of(one) for one in releases.shadows(name)]
         self.shadows = [scorer for scorer in shadows if scorer is not None]
-        self._forget_others({*releases.champions(name), *releases.challengers(name), *releases.shadows(name)})
-        return [f"{one.model} {one.version} is refused: {why}" for one, why in self._failed.items() if one not in known]
+        usable.forget_others({*releases.champions(name), *releases.challengers(name), *releases.shadows(name)})
+        return [
+            f"{one.model} {one.version} is refused: {why}" for one, why in usable.refused.items() if one not in known
+        ]
 
     def in_use(self) -> list[tuple[Scorer, str]]:
         """Return each version that has a say, with its role."""
@@ -92,27 +95,6 @@ class Versions:
                 return scorer
             place -= share
         return self.champion
-
-    def _usable(self, release: Release) -> Scorer | None:
-        if (release.version, release.sha256) == (self._default.version, self._default.sha256):
-            return self._default
-        if release in self._failed:
-            return None
-        if release not in self._loaded:
-            try:
-                scorer = self._load(release)
-                _check_features(scorer)
-            except ModelRefusedError as error:
-                self._failed[release] = str(error)
-                return None
-            self._loaded[release] = scorer
-        return self._loaded[release]
-
-    def _forget_others(self, last: Collection[Release]) -> None:
-        """Let go of versions that have no say any more."""
-        self._loaded = {one: scorer for one, scorer in self._loaded.items() if one in last}
-        self._failed = {one: why for one, why in self._failed.items() if one in last}
-        self.refused = {one.version: why for one, why in self._failed.items()}
 
 
 class Models:
@@ -180,6 +162,12 @@ def _place(model: str, request_id: int) -> float:
     """Return where a request stands between 0 and 1: by its id alone, evenly, and for each model anew."""
     digest = hashlib.sha256(f"challenger:{model}:{request_id}".encode()).digest()
     return (int.from_bytes(digest[:8]) >> 11) / 2**53
+
+
+def _checked(load: Load, release: Release) -> Scorer:
+    scorer = load(release)
+    _check_features(scorer)
+    return scorer
 
 
 def _check_features(scorer: Scorer) -> None:

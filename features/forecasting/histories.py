@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 VALUE_MOST = 1e12
 """A value above it is no count of anything here."""
 
+_UNIT_MOST = 1e4  # medians
+
 
 def usable(history: SeriesTable) -> Floats:
     """Return a history's values, NaN in place of what is no count: below 0, not finite, beyond ``VALUE_MOST``."""
@@ -22,11 +24,15 @@ def usable(history: SeriesTable) -> Floats:
 
 
 def unit_of(values: Floats) -> float:
-    """Return in what values are counted: 1 where all are whole, else a power of ten of which a mean has a thousand."""
+    """Return in what values are counted: 1 where all are whole, else a power of ten of which a mean has a thousand.
+
+    What is 10,000 times the median of those above 0 is no part of that mean: a single slip would be all of it.
+    """
     known = values[~np.isnan(values)]
-    mean = float(known.mean()) if known.size else 0.0
-    if mean <= 0 or np.all(known == np.rint(known)):
+    above = known[known > 0]
+    if not above.size or np.all(known == np.rint(known)):
         return 1.0
+    mean = float(known[known <= _UNIT_MOST * np.median(above)].mean())
     return float(10.0 ** np.floor(np.log10(mean / 1_000)))
 
 

@@ -13,6 +13,8 @@ DAYS_A_YEAR = 365.25
 LUNAR_YEAR_DAYS = 354.367
 """Twelve months of the moon: after so long the feasts of the Islamic calendar come again."""
 
+SHORTEST_MONTH_DAYS = 28
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -55,13 +57,16 @@ class Pace:
         """Periods of a year."""
         return self.years[0]
 
-    def after(self, day: np.datetime64, horizon: int) -> Days:
-        """Return the days of the ``horizon`` periods after ``day``, shape (horizon,)."""
-        ahead = np.arange(1, horizon + 1)
+    def after(self, days: Days, horizon: int) -> Days:
+        """Return the days of the ``horizon`` periods after the last of ``days``, shape (horizon,).
+
+        Months are dated by their last days where all of ``days`` are: the 28th of February alone doesn't tell.
+        """
+        ahead, day = np.arange(1, horizon + 1), days[-1].astype("datetime64[D]")
         if self.step_days:
-            return np.asarray(day.astype("datetime64[D]") + ahead * self.step_days)
+            return np.asarray(day + ahead * self.step_days)
         month = day.astype("datetime64[M]")
-        if day == last_of_month(month):
+        if np.all(days == last_of_month(days.astype("datetime64[M]"))):
             return last_of_month(month + ahead)
         offset = day - month.astype("datetime64[D]")
         return np.asarray((month + ahead).astype("datetime64[D]") + offset)
@@ -129,12 +134,13 @@ def pace_of(days: Days) -> Pace:
 
 
 def is_monthly(days: Days) -> bool:
-    """Tell whether days follow each other month by month: the same day of each, or the last of each."""
+    """Tell whether days follow each other month by month: the same day of each, that all have, or the last of each."""
     months = days.astype("datetime64[M]")
     if len(days) < 2 or np.any(np.diff(months.astype(np.int64)) != 1):
         return False
     of_month = (days - months.astype("datetime64[D]")).astype(np.int64)
-    return bool(np.all(of_month == of_month[0]) or np.all(days == last_of_month(months)))
+    is_same = of_month[0] < SHORTEST_MONTH_DAYS and np.all(of_month == of_month[0])
+    return bool(is_same or np.all(days == last_of_month(months)))
 
 
 def _of_step(step: int) -> Pace:

@@ -2,8 +2,8 @@
 
 All of it is causal: what stands at a period depends on no later one, so that the same numbers come out whether a
 history ends there or goes on. One thing isn't: what is out of all proportion to a series' first values is told by the
-median of the first eight of them. Values are measured in logarithms of one more, against the series' own level: so
-trees that learned of some series can speak of others.
+median of the first eight of them, and where there is a single one by what others of its kind have. Values are measured
+in logarithms of one more, against the series' own level: so trees that learned of some series can speak of others.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ MEAN_LEAST = 1e-3
 
 _USUAL_SHARE = 0.1  # how much of a new value the usual level takes in, where what is out of all proportion is told
 _CAP_FACTOR, _CAP_LEAST = 10.0, 20.0
+_LEAP_MOST = 100.0  # of what is in proportion: what is beyond is seen three times before it is believed
 _SPREAD_BORROWED = 20.0
 _SPREAD_LEAST = 0.02
 
@@ -90,7 +91,7 @@ def past_of(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> P
         Of each series; those that share the first or the last place are neighbours.
     pace : Pace
     """
-    capped = _in_proportion(values)
+    capped = _in_proportion(values, names, pace)
     logs = np.log1p(capped)
     log_priors = _priors(logs, names, pace)
     priors = np.maximum(_priors(capped, names, pace), 0.0)
@@ -140,28 +141,52 @@ def median_known(parts: list[Floats]) -> Floats:
     return np.where(n > 0, (lower + upper) / 2, np.nan)
 
 
-def _in_proportion(values: Floats) -> Floats:
-    """Cut down what is out of all proportion to what was usual; what was seen once is believed the second time."""
+def _in_proportion(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats:
+    """Cut down what is out of all proportion to what was usual, until it is seen to be a level and no slip.
+
+    It is one where the period before was as large, or two were within the periods of the longer level; what is beyond
+    all measure (``_LEAP_MOST``) two periods in a row don't show. What was believed once stays in proportion.
+    """
     if not values.size:
         return values
     capped = values.copy()
-    usual = np.nan_to_num(_first_medians(values))
-    highest = np.zeros(len(values))
+    usual = _usual_at_first(values, names)
+    highest, before = np.zeros(len(values)), np.zeros(len(values))
     for t in range(values.shape[1]):
         now = values[:, t]
-        capped[:, t] = np.minimum(now, np.maximum(_CAP_LEAST + _CAP_FACTOR * usual, highest))
         there = ~np.isnan(now)
+        proportion = _CAP_LEAST + _CAP_FACTOR * usual
+        most = np.maximum(proportion, highest)
+        most = np.maximum(most, np.where(before <= _LEAP_MOST * proportion, before, 0.0))
+        for row in np.flatnonzero(there & (now > most)):
+            recent = np.sort(np.nan_to_num(values[row, max(0, t - pace.levels[1]) : t]))
+            most[row] = max(most[row], recent[-2] if recent.size > 1 else 0.0)
+        capped[:, t] = np.minimum(now, most)
         usual = np.where(there, usual + _USUAL_SHARE * (capped[:, t] - usual), usual)
-        highest = np.fmax(highest, now)
+        highest = np.fmax(highest, capped[:, t])
+        before = np.where(there, now, before)
     return capped
 
 
-def _first_medians(values: Floats) -> Floats:
-    found = np.full(len(values), np.nan)
+def _usual_at_first(values: Floats, names: tuple[tuple[str, ...], ...]) -> Floats:
+    """Return medians of the first values, the lower of two where they are few; of a single one what others have.
+
+    The others are those of its kind; all, where there is none of it.
+    """
+    found = np.zeros(len(values))
+    n_known = np.zeros(len(values), np.int64)
     for row, series in enumerate(values):
-        first = series[~np.isnan(series)][:N_LAGS]
+        first = np.sort(series[~np.isnan(series)][:N_LAGS])
+        n_known[row] = first.size
         if first.size:
-            found[row] = np.median(first)
+            found[row] = np.median(first) if first.size == N_LAGS else first[(first.size - 1) // 2]
+    kinds = np.array(_codes(_kinds(names)))
+    alone = found.copy()
+    for single in np.flatnonzero(n_known == 1):
+        others = (n_known > 0) & (np.arange(len(values)) != single)
+        of_kind = others & (kinds == kinds[single])
+        if others.any():
+            found[single] = np.median(alone[of_kind if of_kind.any() else others])
     return found
 
 
@@ -183,7 +208,7 @@ def _priors(x: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats
     """
     mean, n = rolling(x, pace.a_year)
     total = np.nan_to_num(mean) * n
-    of_kind = _shared(total, n, [name[-1] if len(name) > 1 else "" for name in names])
+    of_kind = _shared(total, n, _kinds(names))
     place = [name[:-1] or name for name in names]
     off = np.nan_to_num(mean - of_kind) * n
     codes = _codes(place)
@@ -192,6 +217,10 @@ def _priors(x: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats
     np.add.at(shift_n, codes, n)
     prior: Floats = of_kind + (shift_total / (shift_n + 2 * BORROWED))[codes]
     return prior
+
+
+def _kinds(names: tuple[tuple[str, ...], ...]) -> list[str]:
+    return [name[-1] if len(name) > 1 else "" for name in names]
 
 
 def _shared(total: Floats, n: Floats, keys: list[str]) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import click
 
 from smartblood.cli.options import writable
 from smartblood.errors import WrongUsage
+from smartblood.plain_json import json_text
 
 if TYPE_CHECKING:
     from features.forecasting.calendars import Place
@@ -29,7 +29,8 @@ SEASONS = {"D": 7, "W": 52, "M": 12}
 @click.option(
     "--frequency",
     required=True,
-    help="Of the table's days: D; W, or W-MON to W-SUN; M, MS or ME (months: by any day, firsts, lasts); 10D, 2W.",
+    help="Of the table's days: D; W, or W-MON to W-SUN; M, MS or ME (months: by a day up to the 28th or the "
+    "last, firsts, lasts); 10D, 2W.",
 )
 @click.option("--horizon", default=4, type=click.IntRange(1, 366), help="Periods to forecast as of each origin.")
 @click.option(
@@ -100,7 +101,7 @@ def backtest(  # noqa: PLR0913 - its flags
         flags += f" --country {country}" if country else ""
         section.write_text(section_of(title or file.stem, found, long, plan, flags), "utf-8")
     if as_data:
-        click.echo(json.dumps(as_json(found, long, plan), indent=2, ensure_ascii=False))
+        click.echo(json_text(as_json(found, long, plan)))
         return
     console = Console()
     if not console.is_terminal:

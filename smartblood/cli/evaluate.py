@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from smartblood.cli.options import with_settings, writable
 from smartblood.cli.train import ENDS_AT, NAMES
 from smartblood.cli.world_flags import world_flags
+from smartblood.plain_json import json_text
 from smartblood.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ OUT = click.option(
     envvar="SMARTBLOOD_EVALUATE_OUT",
     show_envvar=True,
     callback=writable,
-    help="The same as JSON, flat, into this file.",
+    help="The same as JSON, flat, into this file; without figures of what nobody did.",
 )
 SEED = click.option(
     "--seed",
@@ -83,7 +83,7 @@ def uci(file: Path, folds: int, repeats: int, seed: int, out: Path | None) -> No
     n_gave = int(donors.gave.sum())
     click.echo(f"{donors.gave.size} donors, {n_gave} gave; {folds} folds × {repeats}, seed {seed}; 95 % intervals")
     if out is not None:
-        out.write_text(json.dumps(_flat(judged, donors, folds, repeats, seed), indent=2) + "\n", "utf-8")
+        out.write_text(json_text(_flat(judged, donors, folds, repeats, seed)) + "\n", "utf-8")
 
 
 @evaluate.command()
@@ -148,7 +148,7 @@ def world(
     versions = ", ".join(f"{one.name} {one.version}" for one in found.panel)
     click.echo(f"{versions}; seed {seed}; 95 % intervals, by a bootstrap over requests")
     if out is not None:
-        out.write_text(json.dumps(_flat_world(found, seed), indent=2) + "\n", "utf-8")
+        out.write_text(json_text(_flat_world(found, seed)) + "\n", "utf-8")
 
 
 def _shifts(panel: Panel) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from smartblood.cli.options import with_settings, writable
+from smartblood.plain_json import json_text
 from smartblood.settings import Settings
 
 WIDTH = 140
@@ -65,4 +65,4 @@ def performance(out: Path | None, settings: Settings) -> None:
         for part in tables_of(judgement):
             console.print(part)
     if out is not None:
-        out.write_text(json.dumps(as_json(judgement), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        out.write_text(json_text(as_json(judgement)) + "\n", "utf-8")

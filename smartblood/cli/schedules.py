@@ -64,7 +64,7 @@ def list_schedules(n_next: int, as_json: bool, settings: Settings) -> None:
     fired = _last_fired(settings)
     rows = [_row(schedule, fired, time.time_ns() // 1_000, n_next) for schedule in found]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False))
         return
     if fired is None:
         click.echo("what was fired last isn't known: no Kafka broker is named (--kafka)", err=True)

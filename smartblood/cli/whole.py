@@ -76,7 +76,7 @@ def run(settings: Settings, *, data: Path | None, n_workers: int) -> None:
     from smartblood.stopping import Stopped, stop_event  # noqa: PLC0415 - quick help
 
     with stop_event() as stop, suppress(Stopped), started(settings, stop, data=data, n_workers=n_workers) as whole:
-        click.echo(json.dumps(whole.addresses()))
+        click.echo(json.dumps(whole.addresses(), allow_nan=False))
         whole.keep_running(stop)
 
 

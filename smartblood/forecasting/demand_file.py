@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from features.demand import SYMBOLS
+from features.demand import SYMBOLS, Demand, history_of
 from features.series import SeriesTable
 from smartblood.demand.reading import DemandDay, read_days
 from smartblood.errors import Fatal
 
+EPOCH = dt.date(1970, 1, 1).toordinal()
+
 
 def read_demand(path: Path, last_day: dt.date) -> tuple[SeriesTable, dict[str, Any]]:
-    """Read daily demand; a day without a row, from a district's first on, is one on which nothing was asked for.
-
-    Patients of unknown group are passed over: no group's demand are they.
+    """Read daily demand: the history that a trigger is given once the file is imported, but all of it, however long.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def read_demand(path: Path, last_day: dt.date) -> tuple[SeriesTable, dict[str, A
     Returns
     -------
     tuple of (SeriesTable, dict)
-        Named by district and group, and where it is from, for the manifest.
+        As ``features.demand.history_of`` has it, and where it is from, for the manifest.
 
     Raises
     ------
@@ -41,25 +41,20 @@ def read_demand(path: Path, last_day: dt.date) -> tuple[SeriesTable, dict[str, A
     if wrong:
         message = f"{path}: {wrong[0]}; {len(wrong)} lines are wrong, nothing is learned from it: mend them, try again"
         raise Fatal(message)
-    known = [one for one in days if one.blood_group in SYMBOLS]
-    if not known:
+    if not any(one.blood_group in SYMBOLS for one in days):
         message = f"{path} has no rows of a known group: there is nothing to learn from"
         raise Fatal(message)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _table(known), {"source": "recorded demand", "file": path.name, "file_sha256": digest}
+    table = history_of(_recorded(days), max(_day(one.day) for one in days) + 1, days_max=None)
+    return table, {"source": "recorded demand", "file": path.name, "file_sha256": digest}
 
 
-def _table(days: Sequence[DemandDay]) -> SeriesTable:
-    first, last = min(one.day for one in days), max(one.day for one in days)
-    n_days = (last - first).days + 1
-    names = tuple(sorted({(one.district, SYMBOLS[one.blood_group]) for one in days}))
-    begins: dict[str, int] = {}
-    for one in days:
-        begins[one.district] = min(begins.get(one.district, n_days), (one.day - first).days)
-    values = np.zeros((len(names), n_days))
-    for row, (district, _) in enumerate(names):
-        values[row, : begins[district]] = np.nan
-    places = {name: row for row, name in enumerate(names)}
-    for one in days:
-        values[places[one.district, SYMBOLS[one.blood_group]], (one.day - first).days] = one.units_requested
-    return SeriesTable(names, np.datetime64(first, "D") + np.arange(n_days), values)
+def _recorded(days: Iterable[DemandDay]) -> Iterator[Demand]:
+    """Yield the days of a file, which are in order, as the record has them."""
+    for (district, group), of in groupby(days, key=attrgetter("district", "blood_group")):
+        told = list(of)
+        yield Demand(district, group, [_day(one.day) for one in told], [one.units_requested for one in told])
+
+
+def _day(day: dt.date) -> int:
+    return day.toordinal() - EPOCH

@@ -13,14 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from features.forecasting.histories import VALUE_MOST
-from features.forecasting.pace import Days, last_of_month, weekdays
+from features.forecasting.pace import SHORTEST_MONTH_DAYS, Days, last_of_month, weekdays
 from features.series import SeriesTable
 from smartblood.errors import Fatal, WrongUsage
 
 COLUMNS = ("series", "day", "value")
 FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y-%m", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-FREQUENCIES = "D, W, W-MON to W-SUN, M (month by month, any day), MS (firsts), ME (lasts), or 2D, 10D, 2W and the like"
+FREQUENCIES = (
+    "D, W, W-MON to W-SUN, M (month by month, by a day up to the 28th or the last), MS (firsts), ME (lasts), "
+    "or 2D, 10D, 2W and the like"
+)
 _SEVERAL = re.compile(r"([0-9]{1,3})([DW])")
 _SEVERAL_MOST = 60  # days between periods
 _ROWS_MOST = 20_000_000  # of a grid of all series and days
@@ -171,11 +174,15 @@ def _grid(path: Path, days: Days, frequency: str, step: int | str) -> Days:
     Raises
     ------
     Fatal
-        If a day of the table lies between.
+        If a day of the table lies between, or months are dated by a day that not all of them have.
     """
     wrong = _off(days, frequency, step)
     if wrong.any():
-        message = f"{path}: {days[wrong][0]} isn't on the grid of --frequency {frequency} that begins with {days[0]}"
+        first = days[wrong][0]
+        message = f"{path}: {first} isn't on the grid of --frequency {frequency} that begins with {days[0]}"
+        if frequency.upper() == "M" and _of_month(first) >= SHORTEST_MONTH_DAYS:
+            message = f"{path}: {first} is a day that February doesn't have; date months by their last day, "
+            message += f"or by one up to the {SHORTEST_MONTH_DAYS}th"
         raise Fatal(message)
     if isinstance(step, int):
         return np.arange(days[0], days[-1] + 1, step, dtype="datetime64[D]")
@@ -187,18 +194,22 @@ def _grid(path: Path, days: Days, frequency: str, step: int | str) -> Days:
 
 
 def _off(days: Days, frequency: str, step: int | str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    months = days.astype("datetime64[M]")
+    of_month, is_last = _of_month(days), days == last_of_month(days.astype("datetime64[M]"))
     if frequency.upper() == "MS":
-        return np.asarray(days != months.astype("datetime64[D]"))
-    if frequency.upper() == "ME":
-        return np.asarray(days != last_of_month(months))
+        return np.asarray(of_month != 0)
+    if frequency.upper() == "ME" or (isinstance(step, str) and (is_last.all() or of_month[0] >= SHORTEST_MONTH_DAYS)):
+        return np.asarray(~is_last)
     if isinstance(step, str):
-        of_month = (days - months.astype("datetime64[D]")).astype(np.int64)
-        return np.zeros(len(days), np.bool_) if np.all(days == last_of_month(months)) else of_month != of_month[0]
+        return np.asarray(of_month != of_month[0])
     name = frequency.upper()
     if name.startswith("W-"):
         return np.asarray(weekdays(days) != WEEKDAYS.index(name[2:]))
     return np.asarray((days - days[0]).astype(np.int64) % step != 0)
+
+
+def _of_month(days: Days | np.datetime64) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return how many days lie between a month's first and each day."""
+    return np.asarray((days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64))
 
 
 def _notes(table: SeriesTable) -> Iterable[str]:

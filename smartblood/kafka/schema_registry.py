@@ -120,11 +120,11 @@ class HttpRegistry:
         Fatal
             If it refuses.
         """
-        text = json.dumps(schema)
+        text = json.dumps(schema, allow_nan=False)
         known = self._ids.get((subject, text))
         if known is not None:
             return known
-        body = json.dumps({"schema": text, "schemaType": "AVRO"}).encode()
+        body = json.dumps({"schema": text, "schemaType": "AVRO"}, allow_nan=False).encode()
         found = self._asked("POST", f"/subjects/{urllib.parse.quote(subject, safe='')}/versions", body)
         if found is None or not isinstance(found.get("id"), int):
             message = f"the schema registry at {self._where} doesn't take the schema of {subject}: compare its versions"

@@ -259,11 +259,14 @@ def _ratio(label: Flags, score: Floats) -> float:
 
 
 def _measured(name: str, label: Flags, score: Floats, request_id: Ints) -> Interval:
-    return _interval(lambda places: MEASURES[name](label[places], score[places]), request_id)
+    measure = MEASURES[name]
+    return _interval(
+        lambda places: measure(label[places], score[places]), request_id, is_distance=measure is calibration_error
+    )
 
 
-def _interval(figure: Callable[[Ints], float], request_id: Ints) -> Interval:
-    return with_interval(figure, request_id, seed=SEED)
+def _interval(figure: Callable[[Ints], float], request_id: Ints, *, is_distance: bool = False) -> Interval:
+    return with_interval(figure, request_id, seed=SEED, is_distance=is_distance)
 
 
 def _bins(label: Flags, score: Floats) -> tuple[list[float], list[float]]:

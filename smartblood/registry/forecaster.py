@@ -146,7 +146,7 @@ class TreeForecaster:
         values = usable(history)
         unit = unit_of(values)
         past = past_of(values / unit, history.names, self.pace)
-        ahead = self.pace.after(history.days[-1], horizon)
+        ahead = self.pace.after(history.days, horizon)
         calendar = calendar_columns(np.concatenate([history.days, ahead]), self.pace, self.place)
         last = np.array([len(history.days) - 1])
         learned = len(self.conformal)
@@ -163,7 +163,7 @@ class TreeForecaster:
     def try_out(self) -> None:
         """Forecast a small history of nothing: what it is made of works together."""
         n = self.pace.a_year + self.pace.around + 1
-        days = self.pace.after(np.datetime64("2020-01-31"), n)
+        days = self.pace.after(np.array(["2020-01-31"], "datetime64[D]"), n)
         self.forecast(SeriesTable((("",),), days, np.zeros((1, n))), 1)
 
     def _mean(self, past: Past, calendar: Floats, last: Ints, step: int) -> Floats:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from smartblood.errors import Fatal
+from smartblood.plain_json import json_text
 from smartblood.registry.builders import Feature
 
 FILE = "model_map.json"
@@ -105,7 +106,7 @@ class Manifest:
             "defaults": dict(sorted(self.defaults.items())),
             "models": [entry.as_json() for entry in self.entries],
         }
-        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+        return json_text(data) + "\n"
 
 
 def read_manifest(models_dir: Path, pinned: str | None = None) -> Manifest:

@@ -216,7 +216,7 @@ def _calibration(alerts: Examples, truth: Truth, scores: dict[str, Floats], seed
 
         found[name] = Calibrated(
             int(label.size),
-            _interval(alerts, error, seed),
+            _interval(alerts, error, seed, is_distance=True),
             ratios_by_bin(label, score, donors, seed=seed),
             ratios_by_bin(true, score, donors, seed=seed),
         )
@@ -254,7 +254,12 @@ def _figures(alerts: Examples, name: str, score: Floats, seed: int) -> dict[str,
     if name in {"model", "oracle"}:
         measures |= {"brier": brier, "log_loss": log_loss, "ece": calibration_error}
     return {
-        figure: _interval(alerts, lambda places, measure=measure: measure(alerts.gave[places], score[places]), seed)  # type: ignore[misc]
+        figure: _interval(
+            alerts,
+            lambda places, measure=measure: measure(alerts.gave[places], score[places]),  # type: ignore[misc]
+            seed,
+            is_distance=measure is calibration_error,
+        )
         for figure, measure in measures.items()
     }
 
@@ -283,5 +288,5 @@ def _gain(alerts: Examples, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) 
     return gain
 
 
-def _interval(alerts: Examples, figure: Callable[[Ints], float], seed: int) -> Interval:
-    return with_interval(figure, alerts.request_id, seed=seed)
+def _interval(alerts: Examples, figure: Callable[[Ints], float], seed: int, *, is_distance: bool = False) -> Interval:
+    return with_interval(figure, alerts.request_id, seed=seed, is_distance=is_distance)

@@ -77,15 +77,16 @@ def _figures(
     of, label = _labelled(name, test)
     score, seen = (_scores(name, models, of) for models in (without, taught))
 
-    def interval(figure: Callable[[NDArray[np.int64]], float]) -> list[float]:
-        return [round(one, 4) for one in with_interval(figure, of.request_id, seed=seed)]
+    def interval(figure: Callable[[NDArray[np.int64]], float], *, is_distance: bool = False) -> list[float]:
+        found = with_interval(figure, of.request_id, seed=seed, is_distance=is_distance)
+        return [round(one, 4) for one in found]
 
     return {
         "n": int(label.size),
         "yes": int(np.count_nonzero(label)),
         "auc": interval(lambda places: auc(label[places], score[places])),
         "auc_having_seen_it": interval(lambda places: auc(label[places], seen[places])),
-        "ece": interval(lambda places: calibration_error(label[places], score[places])),
+        "ece": interval(lambda places: calibration_error(label[places], score[places]), is_distance=True),
         "observed_by_expected": interval(lambda places: float(label[places].sum() / max(score[places].sum(), 1e-12))),
     }
 

@@ -177,7 +177,8 @@ def _figure(donors: Donors, measure: Callable[[Flags, Floats], float], repeats: 
         gave = donors.gave[places]
         return float(np.mean([measure(gave, probability[places]) for probability in repeats]))
 
-    return with_interval(mean, donors.history, seed=0, n_samples=N_SAMPLES)
+    is_distance = measure is calibration_error
+    return with_interval(mean, donors.history, seed=0, n_samples=N_SAMPLES, is_distance=is_distance)
 
 
 def _monotone(rows: Floats, gave: Flags, others: Floats, seed: int) -> Floats:

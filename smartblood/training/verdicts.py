@@ -107,10 +107,12 @@ def _drawn_at_random(test: Examples, scores: dict[str, Floats], truth: Truth, se
 def probabilities_of(label: Flags, scores: dict[str, Floats], groups: NDArray[np.int64], seed: int) -> dict[str, Any]:
     """Return the figures of scores of the same n labels, with intervals by a bootstrap over groups (requests).
 
-    ``scores["model"]`` must be there; its calibration is told bin by bin.
+    ``scores["model"]`` must be there; its calibration is told bin by bin. Of no label there are no figures.
     """
-    base = np.full(label.size, label.mean() if label.size else 0.0)
     metrics: dict[str, Any] = {"n": int(label.size), "n_yes": int(np.count_nonzero(label))}
+    if not label.size:
+        return metrics
+    base = np.full(label.size, label.mean())
     for figure, measure in PROPER:
         for name, score in scores.items():
             metrics[f"{figure}_{name}"] = _interval(label, score, measure, groups, seed)
@@ -137,7 +139,12 @@ def _bins(label: Flags, scores: dict[str, Floats], groups: NDArray[np.int64], se
 
 
 def _interval(label: Flags, score: Floats, measure: Measure, groups: NDArray[np.int64], seed: int) -> list[float]:
-    found = with_interval(lambda places: measure(label[places], score[places]), groups, seed=seed)
+    found = with_interval(
+        lambda places: measure(label[places], score[places]),
+        groups,
+        seed=seed,
+        is_distance=measure is calibration_error,
+    )
     return [_round(one) for one in found]
 
 

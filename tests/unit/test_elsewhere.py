@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import fields
 from typing import NamedTuple
@@ -24,8 +25,10 @@ from smartblood.registry.writing import artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 from smartblood.training import elsewhere
 from smartblood.training.judging import observed_to_expected
+from smartblood.training.policies import Truth
 from smartblood.training.recalibrating import Base
 from smartblood.training.replaying import of_world
+from smartblood.training.verdicts import of_reliability
 from tests.unit.training.world import DAY_US, END
 
 SMALL = ["--donors", "700", "--days", "330", "--alerts-per-donor-year", "14"]
@@ -35,6 +38,7 @@ class Alerts(NamedTuple):
     """Of examples, what this looks at."""
 
     gave: np.ndarray
+    accepted: np.ndarray
     request_id: np.ndarray
     donor_id: np.ndarray
     preference: np.ndarray
@@ -42,8 +46,10 @@ class Alerts(NamedTuple):
 
 def alerts(n_lists=4, length=6):
     rng, n = np.random.default_rng(3), n_lists * length
+    gave = rng.random(n) < 0.4
     return Alerts(
-        gave=rng.random(n) < 0.4,
+        gave=gave,
+        accepted=gave,
         request_id=np.repeat(np.arange(n_lists), length),
         donor_id=np.arange(n),
         preference=rng.integers(0, 2, n).astype(np.int8),
@@ -73,6 +79,15 @@ def test_gain_and_observed_to_expected_are_what_they_say():
     )
 
 
+def test_the_interval_of_a_calibration_error_holds_it():
+    half, label = np.full(400, 0.5), np.tile([True, False], 200)
+    of = alerts(n_lists=400, length=1)._replace(gave=label, accepted=label)
+    truth = Truth(half, half, half, label, half)
+    told = elsewhere._calibration(of, truth, {"match": half, "availability": half}, 1)
+    for one in (elsewhere._figures(of, "model", half, 1)["ece"], *(name.ece for name in told.values())):
+        assert one.lower == one.value == 0.0 < one.upper
+
+
 def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, capsys):
     out = tmp_path / "world.json"
     assert (
@@ -92,7 +107,7 @@ def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, caps
             assert flat[f"{true}_lower"] <= flat[true] <= flat[f"{true}_upper"]
             assert 0 < flat[f"{of}expected_{number}"] < 1
     assert flat["sent_n"] == flat["sent_availability_n"] > 1_000
-    assert flat["sent_ece_lower"] <= flat["sent_ece_upper"]
+    assert flat["sent_ece_lower"] <= flat["sent_ece"] <= flat["sent_ece_upper"]
     assert flat["availability_auc_model"] < flat["availability_auc_oracle_anywhere"] < flat["availability_auc_oracle"]
     assert "lists that the system sends" in said
     assert {"availability_auc_model", "availability_ece_model", "reliability_brier_model_lower"} <= flat.keys()
@@ -104,6 +119,20 @@ def test_the_command_prints_a_comparison_and_writes_the_same_flat(tmp_path, caps
     assert "\navailability: " in said
     assert {"gain_over_nearest_first", "gain_over_predecessor_lower", "gave_per_alert", "brier", "ece"} <= flat.keys()
     assert all(isinstance(value, int | float) for value in flat.values())
+
+
+def test_of_what_nobody_did_no_figure_is_written_and_numbers_that_are_none_are_null(tmp_path, monkeypatch, capsys):
+    def nobody(scorer, alerts, _, seed):
+        return of_reliability(scorer, alerts.take(alerts.at < 0), None, seed)
+
+    monkeypatch.setattr(elsewhere, "of_reliability", nobody)
+    monkeypatch.setattr(elsewhere, "of_response_time", lambda *_: {"auc_model_within_2_h": [0.5, math.nan, math.inf]})
+    out = tmp_path / "world.json"
+    assert cli.exit_code(["evaluate", "world", *SMALL, "--keen-share", "0.9", "--out", str(out)]) == 0
+    assert "\nreliability: n 0, n_yes 0\n" in capsys.readouterr().out
+    flat = json.loads(out.read_text("utf-8"), parse_constant=pytest.fail)
+    assert {name for name in flat if name.startswith("reliability")} == {"reliability_n", "reliability_n_yes"}
+    assert flat["response_time_auc_model_within_2_h_upper"] is None
 
 
 def test_another_version_than_the_default_is_judged_where_it_is_named(tmp_path, capsys, monkeypatch):

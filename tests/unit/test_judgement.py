@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from smartblood.performance.alerts import role_of
-from smartblood.performance.judgement import Judgement
+from smartblood.performance.judgement import Judgement, _measured
 from smartblood.performance.view import tables_of
 from smartblood.storage.performance import Released
 from smartblood.training.judging import calibration_error, calibration_error_by_chance
@@ -39,6 +39,12 @@ def test_what_chance_gives_of_a_calibration_error_is_what_right_probabilities_sh
     probability = rng.uniform(0.05, 0.6, 3_000)
     shown = [calibration_error(rng.random(3_000) < probability, probability) for _ in range(200)]
     assert calibration_error_by_chance(probability) == pytest.approx(np.mean(shown), rel=0.05)
+
+
+def test_the_interval_of_a_calibration_error_holds_it():
+    label = np.tile([True, False], 200)
+    found = _measured("ece", label, np.full(400, 0.5), np.arange(400))
+    assert found.lower == found.value == 0.0 < found.upper
 
 
 @pytest.mark.parametrize(

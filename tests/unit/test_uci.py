@@ -13,7 +13,7 @@ from features.habits import HABITS, habit_rows
 from smartblood import cli
 from smartblood.errors import Fatal
 from smartblood.training import uci
-from smartblood.training.judging import auc, brier
+from smartblood.training.judging import auc, brier, calibration_error
 
 TABLE = Path(__file__).parents[2].parent / "shared/data/uci_transfusion/transfusion.csv"
 HEADER = "Recency (months),Frequency (times),Monetary (c.c. blood),Time (months),target\n"
@@ -72,6 +72,12 @@ def test_figures_are_the_means_over_repeats_of_what_was_said_out_of_fold(tmp_pat
     assert judged.figures["auc"].value == pytest.approx(np.mean([auc(donors.gave, one) for one in said]))
     assert judged.figures["brier"].value == pytest.approx(np.mean([brier(donors.gave, one) for one in said]))
     assert judged.figures["auc"].lower < judged.figures["auc"].value < judged.figures["auc"].upper
+
+
+def test_the_interval_of_a_calibration_error_holds_it():
+    donors = uci.Donors(np.ones((200, 3)), np.tile([True, False], 100), np.arange(200))
+    found = uci._figure(donors, calibration_error, [np.full(200, 0.5)] * 2)
+    assert found.lower == found.value == 0.0 < found.upper
 
 
 def test_the_command_prints_a_table_and_writes_the_same_flat(tmp_path, capsys):

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 import json
+from calendar import monthrange
 
 import numpy as np
 import pytest
 
+from features.forecasting.histories import unit_of
 from features.series import LEVELS, SeriesTable
 from smartblood import cli
 from smartblood.cli.backtest import _season
@@ -178,11 +180,43 @@ def test_what_is_no_whole_number_is_forecast_in_its_own_unit():
     assert found.quantiles == pytest.approx(whole.quantiles * 0.00045, rel=0.2)
 
 
+def test_one_absurd_value_makes_no_unit_of_its_own():
+    litres = weekly(2).values * 0.00045
+    odd = litres.copy()
+    odd[0, 20] = 1e9
+    assert unit_of(odd) == unit_of(litres) == 1e-4
+    assert unit_of(np.array([[0.0, 0.0, 0.5, np.nan]])) == 1e-4
+    assert unit_of(np.zeros((1, 3))) == unit_of(np.full((1, 3), np.nan)) == 1
+
+
 def test_a_table_that_is_too_short_says_so():
     table = weekly()
     for n, origins in ((30, 26), (9, 1)):
         with pytest.raises(Fatal, match="give fewer --origins, or a longer table"):
             backtest(SeriesTable(table.names, table.days[:n], table.values[:, :n]), Plan(4, 52, origins, 4))
+
+
+def months(day, skip=0):
+    """Return a table dated by a day of each month of 2023 and 2024, or its last where it has none; one is left out."""
+    years = [(year, month) for year in (2023, 2024) for month in range(1, 13) if month != skip]
+    dated = [f"{year}-{month:02}-{min(day, monthrange(year, month)[1])}" for year, month in years]
+    return "\n".join(["series,day,value", *(f"a,{text},{n}" for n, text in enumerate(dated)), ""])
+
+
+@pytest.mark.parametrize("frequency", ["M", "ME"])
+def test_months_may_be_dated_by_their_last_day(tmp_path, frequency):
+    file = tmp_path / "table.csv"
+    file.write_text(months(31, skip=2))
+    long = read_table(file, frequency)
+    assert long.spelled[:3] == ("2023-01-31", "2023-02-28", "2023-03-31")
+    assert long.spelled[13] == "2024-02-29"
+    assert np.array_equal(long.table.values[0, :3], [0, np.nan, 1], equal_nan=True)
+
+
+def test_months_may_be_dated_by_any_day_that_all_have(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text(months(28, skip=2))
+    assert read_table(file, "M").spelled[:3] == ("2023-01-28", "2023-02-28", "2023-03-28")
 
 
 GOOD = "series,day,value\na,2024-01-07,3\na,2024-01-14,4\n"
@@ -204,6 +238,11 @@ GOOD = "series,day,value\na,2024-01-07,3\na,2024-01-14,4\n"
         (GOOD, "W-MON", "2024-01-07 isn't on the grid"),
         (GOOD, "ME", "isn't on the grid"),
         ("series,day,value\na,2024-01-01,3\na,2024-02-05,3\n", "M", "2024-02-05 isn't on the grid"),
+        (months(30), "M", "2023-01-30 is a day that February doesn't have; date months by their last day"),
+        (months(29, skip=2), "M", "2023-01-29 is a day that February doesn't have"),
+        (months(30, skip=2), "M", "2023-01-30 is a day that February doesn't have"),
+        ("series,day,value\na,2024-04-30,3\na,2024-05-30,3\n", "M", "2024-05-30 is a day that February doesn't"),
+        (months(30), "ME", "isn't on the grid of --frequency ME"),
     ],
 )
 def test_a_table_that_is_none_says_where_and_why(tmp_path, text, frequency, why):

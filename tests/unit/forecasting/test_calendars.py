@@ -22,11 +22,12 @@ def column(name, of, pace, place):
         (days("2024-01-07", "2024-03-01", 7), WEEKLY, ["2024-03-03", "2024-03-10"]),
         (np.array(["2023-12-31", "2024-01-31"], "datetime64[D]"), MONTHLY, ["2024-02-29", "2024-03-31"]),
         (np.array(["2024-01-15", "2024-02-15"], "datetime64[D]"), MONTHLY, ["2024-03-15", "2024-04-15"]),
+        (np.array(["2023-01-28", "2023-02-28"], "datetime64[D]"), MONTHLY, ["2023-03-28", "2023-04-28"]),
     ],
 )
 def test_a_pace_is_known_by_its_days_and_goes_on(given, pace, then):
     assert pace_of(given) == pace
-    assert pace.after(given[-1], 2).astype(str).tolist() == then
+    assert pace.after(given, 2).astype(str).tolist() == then
 
 
 def test_other_steps_have_a_pace_too():
@@ -34,9 +35,12 @@ def test_other_steps_have_a_pace_too():
     assert (pace.step_days, pace.a_year, pace.moons[0]) == (10, 37, 35)
 
 
-def test_days_without_a_pace_have_none():
+@pytest.mark.parametrize(
+    "given", [["2024-01-01", "2024-01-02", "2024-01-04"], ["2024-03-30", "2024-04-30", "2024-05-30"]]
+)
+def test_days_without_a_pace_have_none(given):
     with pytest.raises(ValueError, match="evenly"):
-        pace_of(np.array(["2024-01-01", "2024-01-02", "2024-01-04"], "datetime64[D]"))
+        pace_of(np.array(given, "datetime64[D]"))
 
 
 def test_kerala_has_its_feasts_vacations_and_monsoon():

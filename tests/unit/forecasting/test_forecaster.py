@@ -132,6 +132,28 @@ def test_few_days_are_enough_for_a_forecast(forecaster, world, n):
     assert world.values[:, -n:].sum(axis=0).mean() * 0.4 < state < world.values[:, -n:].sum(axis=0).mean() * 2.5
 
 
+@pytest.mark.parametrize("at", [(-400, -35), (-41, -40)])
+def test_two_absurd_values_move_a_forecast_no_more_than_one_does(forecaster, world, at):
+    values = world.values[4].copy()
+    values[list(at)] = 1e9
+    said, plain = forecaster.forecast(changed(world, {4: values}), HORIZON), forecaster.forecast(world, HORIZON)
+    assert said.mean[4].mean() < 10 * max(plain.mean[4].mean(), 1.0)
+    assert said.quantiles[4].max() < 30 * max(plain.quantiles[4].max(), 1.0)
+    assert np.allclose(np.delete(said.mean, 4, axis=0), np.delete(plain.mean, 4, axis=0), rtol=0.3, atol=0.1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10])
+@pytest.mark.parametrize("at", [0, -1])
+def test_one_absurd_value_of_a_short_history_gives_no_absurd_forecast(forecaster, world, n, at):
+    values = world.values[:, -n:].copy()
+    plain = forecaster.forecast(SeriesTable(world.names, world.days[-n:], values), HORIZON)
+    odd = values.copy()
+    odd[4, at] = 1e9
+    said = forecaster.forecast(SeriesTable(world.names, world.days[-n:], odd), HORIZON)
+    assert said.mean[4].mean() < 20 * max(plain.mean[4].mean(), 1.0)
+    assert said.mean.sum() < 2 * plain.mean.sum()
+
+
 def test_what_it_did_not_learn_is_refused(forecaster, world):
     weekly = SeriesTable((("a",),), np.arange("2024-01-07", "2025-01-01", 7, dtype="datetime64[D]"), np.ones((1, 52)))
     with pytest.raises(ValueError, match="7 days"):

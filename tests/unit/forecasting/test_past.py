@@ -53,6 +53,54 @@ def test_a_million_in_one_day_moves_no_level_far():
     assert plain < moved < 3 * plain
 
 
+@pytest.mark.parametrize("at", [(60, 250), (250, 251), (200, 208), (60, 150, 270)])
+def test_slips_of_one_series_move_no_level_far_near_each_other_or_not(at):
+    values = counts(300)
+    odd = values.copy()
+    odd[0, list(at)] = 1e9
+    plain, moved = (past_of(one, SERIES, DAILY) for one in (values, odd))
+    assert np.nanmax(moved.values[0]) < 120
+    assert (moved.mean_levels[1] < 3 * plain.mean_levels[1]).all()
+    assert moved.mean_levels[1][1:] == pytest.approx(plain.mean_levels[1][1:], rel=0.05)
+
+
+@pytest.mark.parametrize("pace", [DAILY, WEEKLY])
+@pytest.mark.parametrize("level", [400.0, 1e6])
+def test_a_level_that_stays_is_believed_within_three_periods(pace, level):
+    values = counts(300)
+    values[0, 200:] = level
+    values[0, 240:280] = 0.0  # and again after it was gone, at once
+    believed = past_of(values, SERIES, pace).values[0]
+    assert believed[200] < level
+    assert (believed[202:240] == level).all()
+    assert (believed[280:] == level).all()
+    if level == 400.0:
+        assert believed[201] == level
+
+
+def test_what_is_asked_for_every_month_is_believed_the_third_time():
+    values = np.zeros((1, 300))
+    values[0, 20::30] = 500.0
+    believed = past_of(values, (("a",),), DAILY).values[0, 20::30]
+    assert (believed[:2] < 500).all()
+    assert (believed[2:] == 500).all()
+
+
+@pytest.mark.parametrize("n", range(1, 11))
+@pytest.mark.parametrize("at", [0, -1])
+def test_a_short_history_is_measured_by_itself_and_by_others(n, at):
+    values = counts(300)[:, -n:]
+    values[np.isnan(values)] = 3.0
+    values[0, at] = 1e9
+    past = past_of(values, SERIES, DAILY)
+    assert past.values[0].max() < 20 + 10 * 10
+    assert past.mean_levels[1][:, -1].max() < 30
+
+
+def test_a_single_value_of_a_single_series_is_all_there_is_to_believe():
+    assert past_of(np.array([[5_000.0]]), (("a",),), DAILY).values[0, 0] == 5_000
+
+
 def test_a_district_with_a_week_of_history_borrows_from_its_neighbours():
     values = counts(300)
     values[:3] *= 10  # the north asks for ten times as much

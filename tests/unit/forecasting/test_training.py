@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
+from features.demand import Demand, history_of
 from features.series import SeriesTable
 from producers.simulator import World
 from producers.simulator.demand import daily_demand
@@ -28,9 +29,44 @@ def test_a_file_that_is_imported_is_learned_from_too_days_without_a_row_as_days_
         "Kollam,O+,2025-01-01,3,1\nKollam,O+,2025-01-04,2,2\nKannur,A-,2025-01-03,1,0\nIdukki,unknown,2024-01-01,1,0\n"
     )
     table, origin = read_demand(written(tmp_path / "demand.csv", HEAD + rows), TODAY)
-    assert table.names == (("Kannur", "A_NEG"), ("Kollam", "O_POS"))
-    assert np.array_equal(table.values, [[np.nan, np.nan, 1, 0], [3, 0, 0, 2]], equal_nan=True)
+    values = dict(zip(table.names, table.values, strict=True))
+    assert np.array_equal(values["Kannur", "A_NEG"][-4:], [np.nan, np.nan, 1, 0], equal_nan=True)
+    assert values["Kollam", "O_POS"][-4:].tolist() == [3, 0, 0, 2]
     assert (origin["source"], origin["file"], len(origin["file_sha256"])) == ("recorded demand", "demand.csv", 64)
+
+
+def test_a_file_gives_the_history_that_a_trigger_is_given_once_it_is_imported(tmp_path):
+    rows = [
+        ("Kollam", "O+", "2025-01-01", 3),
+        ("Kollam", "O+", "2025-01-04", 2),
+        ("Kollam", "Oh+", "2025-01-02", 0),
+        ("Kannur", "A-", "2025-01-03", 1),
+        ("Kannur", "Oh-", "2025-01-03", 1),
+        ("Kannur", "unknown", "2024-12-30", 4),  # since then it is known what is asked for there
+        ("Idukki", "unknown", "2025-01-05", 1),
+    ]
+    lines = "".join(f"{district},{group},{day},{units},0\n" for district, group, day, units in rows)
+    table, _ = read_demand(written(tmp_path / "demand.csv", HEAD + lines), TODAY)
+    known = {
+        (district, group): [
+            (dt.date.fromisoformat(day).toordinal() - dt.date(1970, 1, 1).toordinal(), units)
+            for *of, day, units in rows
+            if of == [district, group]
+        ]
+        for district, group, _, _ in rows
+    }
+    recorded = [Demand(*of, *zip(*found, strict=True)) for of, found in known.items()]
+    expected = history_of(recorded, (dt.date(2025, 1, 6) - dt.date(1970, 1, 1)).days)
+    assert table.names == expected.names
+    assert table.days.tolist() == expected.days.tolist()
+    assert np.array_equal(table.values, expected.values, equal_nan=True)
+
+
+def test_what_is_learned_from_a_file_is_all_of_it_however_long(tmp_path):
+    text = HEAD + "Kollam,O+,2005-01-01,3,1\nKollam,O+,2025-01-04,2,2\n"
+    table, _ = read_demand(written(tmp_path / "demand.csv", text), TODAY)
+    assert str(table.days[0]) == "2005-01-01"
+    assert np.nansum(table.values) == 5
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from smartblood.training.judging import auc, brier, calibration_error, log_loss,
 from smartblood.training.panel import train
 from smartblood.training.recipes import PARAMETERS
 from smartblood.training.replaying import Recording, items_of, of_recording, of_world
+from smartblood.training.verdicts import probabilities_of
 from smartblood.training.views import availability_view, chances_view, match_view, reliability_view, waiting_view
 from tests.fading import panel_of
 from tests.unit.matching.world import PlainScorer
@@ -341,6 +342,43 @@ def test_an_interval_holds_its_value_and_narrows_with_more_requests():
     for interval in (wide, narrow):
         assert interval.lower < interval.value < interval.upper
     assert narrow.upper - narrow.lower < (wide.upper - wide.lower) / 2
+
+
+def _error_with_interval(label, score, groups, seed):
+    return with_interval(
+        lambda places: calibration_error(label[places], score[places]), groups, seed=seed, is_distance=True
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("n", [60, 400, 6_000])
+def test_the_interval_of_a_calibration_error_holds_it_though_drawing_again_makes_it_greater(n, seed):
+    rng = np.random.default_rng(seed)
+    score = rng.uniform(0.35, 0.75, n)
+    label, groups = rng.random(n) < score, np.repeat(np.arange(n // 4), 4)
+    found = _error_with_interval(label, score, groups, seed=seed)
+    assert found.value == pytest.approx(calibration_error(label, score))
+    assert 0 <= found.lower <= found.value <= found.upper
+    assert found.lower < found.upper
+
+
+def test_intervals_of_a_calibration_error_hold_what_it_is_on_average_as_often_as_they_say():
+    rng, n = np.random.default_rng(3), 800
+    score = rng.uniform(0.1, 0.9, n)
+    true = np.clip(score + 0.12, 0, 1)  # wrong by so much that chance hardly moves the average
+    draws = [rng.random(n) < true for _ in range(120)]
+    usual = np.mean([calibration_error(label, score) for label in draws])
+    found = [_error_with_interval(label, score, np.arange(n), seed=1) for label in draws]
+    held = np.mean([one.lower <= usual <= one.upper for one in found])
+    assert 0.88 <= held <= 0.99
+
+
+def test_every_calibration_error_has_the_interval_that_holds_it():
+    rng, n = np.random.default_rng(0), 6_000
+    score = rng.uniform(0.35, 0.75, n)
+    label, groups = rng.random(n) < score, np.repeat(np.arange(n // 4), 4)
+    told = probabilities_of(label, {"model": score}, groups, 1)["ece_model"]
+    assert told == [round(one, 4) for one in _error_with_interval(label, score, groups, seed=1)]
 
 
 @pytest.mark.parametrize("name", FEATURES)

@@ -1,0 +1,63 @@
+"""What was asked of the models, and what was found: nothing that isn't reached is called so."""
+
+from __future__ import annotations
+
+import pytest
+
+from features.vectors import FEATURES
+from smartblood.registry.manifest import Entry, Manifest, read_manifest
+from smartblood.settings import MODELS_DIR
+from smartblood.training import bars
+from smartblood.training.report import report_of
+
+
+def manifest_of(**metrics):
+    entries = tuple(Entry(name, "9", "", "", (), {}, metrics=metrics) for name in FEATURES)
+    return Manifest(dict.fromkeys(FEATURES, "9"), entries)
+
+
+def reached(manifest):
+    return {bar.of: bar.is_reached for bar in bars.bars_of(manifest)}
+
+
+def test_the_worlds_speak_of_the_versions_that_are_the_default():
+    # Write them anew with: smartblood evaluate world --seed 5, and 51, with the flags of decision 25
+    manifest = read_manifest(MODELS_DIR)
+    assert {manifest.entry(name).version for name in FEATURES} == {bars.JUDGED}
+
+
+def test_what_is_not_reached_is_said():
+    found = reached(read_manifest(MODELS_DIR))
+    assert found["given per alert over nearest-first, worlds"]
+    assert not found["given per alert over the predecessor's formula, worlds"]
+    assert not found["AUC of `donor_availability`, of the oracle's, worlds"]
+    assert not found["AUC of `donor_availability`, of the oracle's, later alerts"]
+    text = report_of(read_manifest(MODELS_DIR), MODELS_DIR)
+    assert "| +10% | +6.5% (+4.4% to +8.6%), +1.6% (-0.4% to +4.2%) | **not reached** |" in text
+    assert f"{sum(found.values())} of {len(found)} bars are reached" in text
+    assert text.count("**not reached**") == len(found) - sum(found.values())
+
+
+@pytest.mark.parametrize(("auc", "ece", "is_reached"), [(0.86, 0.02, True), (0.85, 0.0201, False)])
+def test_later_alerts_are_judged_by_what_the_manifest_says(auc, ece, is_reached):
+    intervals = {"auc_model": auc, "auc_oracle": 0.88, "ece_model": ece, "ece_model_within_2_h": 0.01}
+    found = reached(
+        manifest_of(**{name: [value] * 3 for name, value in intervals.items()}, ece_model_drawn_at_random=0.5)
+    )
+    assert found["AUC of `donor_availability`, of the oracle's, later alerts"] is is_reached
+    assert all(found[f"calibration error of `{name}`, later alerts"] is is_reached for name in FEATURES)
+
+
+def test_where_nobody_knows_the_truth_only_worlds_are_told_of():
+    assert not [of for of in reached(manifest_of()) if of.endswith("later alerts")]
+
+
+def test_one_world_below_a_bar_is_enough_to_miss_it(monkeypatch):
+    good = bars.WORLDS[0]._replace(over_predecessor=(0.11, 0.1, 0.12), filled=0.9)
+    bad = good._replace(over_nearest=(0.24, 0.2, 0.3), off=dict.fromkeys(good.off, 0.16), filled=0.88)
+    for worlds, is_reached in (((good, good), True), ((good, bad), False)):
+        monkeypatch.setattr(bars, "WORLDS", worlds)
+        found = reached(manifest_of())
+        assert found["given per alert over nearest-first, worlds"] is is_reached
+        assert found["lists that are filled, less what they claim, worlds"] is is_reached
+        assert found["given per alert over the predecessor's formula, worlds"]
