@@ -10,9 +10,7 @@
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-# What is imported is compiled once, not by each of the hundreds of processes that the tests start: images for
-# containers are often told otherwise.
-unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONDONTWRITEBYTECODE  # as images for containers have it: each of hundreds of processes would compile anew
 
 .PHONY: help install demo test types tests bench soak docs forecasts lock clean
 
@@ -41,7 +39,8 @@ types:
 	$(BIN)/mypy
 
 tests:
-	$(BIN)/pytest -m "not soak" -n 3 --dist loadfile --no-loadscope-reorder
+	@# what OpenBLAS is asked for here is small: its threads would wait for each other, awake
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -m "not soak" -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: install
 	$(BIN)/pytest -s -q -o python_files='bench_*.py' tests/bench

@@ -13,6 +13,7 @@ import numba
 
 def main() -> None:
     sys.path.insert(0, sys.argv[1])
+    sys.dont_write_bytecode = True  # Python takes a change within the second for none, where the length is the same
     for name in [name for name in sys.modules if name.partition(".")[0] == "features"]:
         del sys.modules[name]
     numba.config.reload_config()  # type: ignore[attr-defined]  # which folder it caches in, the environment says
