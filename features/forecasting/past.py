@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.pace import Pace
+from features.forecasting.weekdays import Weekdays, weekdays_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,7 +29,7 @@ MEAN_LEAST = 1e-3
 _USUAL_SHARE = 0.1  # how much of a new value the usual level takes in, where what is out of all proportion is told
 _CAP_FACTOR, _CAP_LEAST = 10.0, 20.0
 _LEAP_MOST = 100.0  # of what is in proportion: what is beyond is seen three times before it is believed
-_SPREAD_BORROWED = 20.0
+_SPREAD_BORROWED = 5.0
 _SPREAD_LEAST = 0.02
 
 
@@ -49,7 +50,10 @@ class Past:
     mean_levels : tuple of ndarray
         Means of values over each of the pace's ``levels``; above 0.
     spread : ndarray of float64
-        Standard deviation around the longer mean level over a year, relative to it, beyond what chance gives to counts.
+        Standard deviation around what was usual (of daily values on that weekday) over a year, relative to it, beyond
+        what chance gives to counts.
+    weekdays : Weekdays or None
+        Of daily tables.
     """
 
     pace: Pace
@@ -58,6 +62,7 @@ class Past:
     log_levels: tuple[Floats, Floats]
     mean_levels: tuple[Floats, Floats]
     spread: Floats
+    weekdays: Weekdays | None = None
     _means: dict[int, Floats] = field(default_factory=dict)
     _squares: dict[int, Floats] = field(default_factory=dict)
 
@@ -66,6 +71,19 @@ class Past:
         """Of series and periods."""
         n_series, n_periods = self.values.shape
         return n_series, n_periods
+
+    def usual(self, level: int, origins: Ints, horizon: int) -> Floats:
+        """Return the mean level as of each origin, of daily tables as its weekday has it ``horizon`` periods later.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_series, n_origins)
+            Above 0.
+        """
+        now = self.mean_levels[level][:, origins]
+        if self.weekdays is None:
+            return now
+        return np.asarray(now * self.weekdays.factors(self.mean_levels[1][:, origins], origins, horizon))
 
     def mean(self, window: int) -> Floats:
         """Return means of ``logs`` over the last ``window`` periods; NaN where none is known."""
@@ -94,13 +112,15 @@ def past_of(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> P
     capped = _in_proportion(values, names, pace)
     logs = np.log1p(capped)
     log_priors = _priors(logs, names, pace)
-    priors = np.maximum(_priors(capped, names, pace), 0.0)
+    priors = _mean_priors(capped, names, pace)
     log_levels, mean_levels = [], []
     for window in pace.levels:
         log_levels.append(_level(logs, window, log_priors))
         mean_levels.append(np.maximum(_level(capped, window, priors), MEAN_LEAST))
-    spread = _spread(capped, mean_levels[1], pace)
-    return Past(pace, capped, logs, (log_levels[0], log_levels[1]), (mean_levels[0], mean_levels[1]), spread)
+    weekdays = weekdays_of(capped) if pace.step_days == 1 else None
+    spread = _spread(capped, mean_levels[1], weekdays, pace)
+    levels = (log_levels[0], log_levels[1]), (mean_levels[0], mean_levels[1])
+    return Past(pace, capped, logs, *levels, spread, weekdays)
 
 
 def rolling(x: Floats, window: int) -> tuple[Floats, Floats]:
@@ -223,6 +243,20 @@ def _kinds(names: tuple[tuple[str, ...], ...]) -> list[str]:
     return [name[-1] if len(name) > 1 else "" for name in names]
 
 
+def _mean_priors(x: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats:
+    """Return the same of means, which a place multiplies: by what all its series say, the less the fewer values."""
+    mean, n = rolling(x, pace.a_year)
+    total = np.nan_to_num(mean) * n
+    of_kind = _shared(total, n, _kinds(names))
+    codes = _codes([name[:-1] or name for name in names])
+    came, said, known = (np.zeros((max(codes) + 1, x.shape[1])) for _ in range(3))
+    np.add.at(came, codes, total)
+    np.add.at(said, codes, np.nan_to_num(of_kind) * n)
+    np.add.at(known, codes, n)
+    factor = ((came + BORROWED) / (said + BORROWED)) ** (known / (known + 2 * BORROWED))
+    return np.asarray(of_kind * factor[codes])
+
+
 def _shared(total: Floats, n: Floats, keys: list[str]) -> Floats:
     codes = _codes(keys)
     sums, counts = np.zeros((max(codes) + 1, total.shape[1])), np.zeros((max(codes) + 1, total.shape[1]))
@@ -238,14 +272,19 @@ def _codes(keys: list[str] | list[tuple[str, ...]]) -> list[int]:
     return [places.setdefault(key, len(places)) for key in keys]
 
 
-def _spread(values: Floats, level: Floats, pace: Pace) -> Floats:
-    """Return how far values stray from the level before them, relative to it, beyond what chance gives to counts."""
-    before = shifted(level, 1)
-    beyond, n = rolling((values - before) ** 2 - before, pace.a_year)
-    square, _ = rolling(np.where(np.isnan(values), np.nan, before**2), pace.a_year)
+def _spread(values: Floats, level: Floats, weekdays: Weekdays | None, pace: Pace) -> Floats:
+    """Return how far values stray from what was usual before, relative to it, beyond what chance gives to counts."""
+    usual, n_usual = shifted(level, 1), np.full(values.shape, np.inf)
+    if weekdays is not None:  # who asks for twice as much every Monday isn't unsteady
+        usual, n_usual = weekdays.usual_before(usual)
+    beyond, n = rolling((values - usual) ** 2 - usual * (1 + 1 / n_usual), pace.a_year)
+    square, _ = rolling(np.where(np.isnan(values), np.nan, usual**2), pace.a_year)
     relative = np.maximum(beyond, 0.0) / np.maximum(square, 1e-12)
     there = ~np.isnan(relative)
-    weight = np.where(there, n, 0.0)
-    pooled = (np.where(there, relative, 0.0) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
-    shrunk = (np.where(there, relative, 0.0) * weight + pooled * _SPREAD_BORROWED) / (weight + _SPREAD_BORROWED)
+    relative = np.where(there, relative, 0.0)
+    # of fewer than one a period chance says nearly everything: they tell little of themselves, and less of others
+    known = np.minimum(np.nan_to_num(square), 1.0)
+    weight = np.where(there, n * known, 0.0)
+    pooled = (relative * weight * known).sum(axis=0) / np.maximum((weight * known).sum(axis=0), 1e-9)
+    shrunk = (relative * weight + pooled * _SPREAD_BORROWED) / (weight + _SPREAD_BORROWED)
     return np.asarray(np.sqrt(np.maximum(shrunk, _SPREAD_LEAST**2)))

@@ -55,6 +55,9 @@ FEATURES: tuple[tuple[str, str], ...] = (
 
 NAMES = tuple(name for name, _ in FEATURES)
 
+LEVEL_MOST = float(np.log1p(64.0))
+"""Of larger counts chance says next to nothing: how large they are would only tell trees which series it is."""
+
 
 def rows_of(past: Past, calendar: Floats, origins: Ints, horizon: int, level: int) -> Floats:
     """Return rows for the period ``horizon`` after each origin.
@@ -89,6 +92,14 @@ def rows_of(past: Past, calendar: Floats, origins: Ints, horizon: int, level: in
         columns[f"{name}_in_level"] = np.broadcast_to(in_level, shape)
     columns["horizon"] = np.full(shape, float(horizon))
     return np.stack([columns[name] for name in NAMES], axis=-1)
+
+
+def rows_of_counts(rows: Floats) -> Floats:
+    """Return rows as trees that speak of counts see them: levels beyond ``LEVEL_MOST`` are all alike."""
+    found = rows.copy()
+    place = NAMES.index("level")
+    found[..., place] = np.minimum(found[..., place], LEVEL_MOST)
+    return found
 
 
 def _own(past: Past, origins: Ints, horizon: int, level: int) -> dict[str, Floats]:

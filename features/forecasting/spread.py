@@ -3,7 +3,8 @@
 A mean and a relative spread say a negative binomial distribution: of small counts it is their own, of large ones nearly
 a gamma. Where in it the outcomes of earlier forecasts fell says which of its levels to take, horizon by horizon: so the
 share of outcomes below a quantile is what it says, whatever the distribution is in truth (distributional conformal
-prediction); small means and large ones each by themselves. Quantiles never cross and are never below 0.
+prediction); small means and large ones, steady series and unsteady ones each by themselves. Quantiles never cross and
+are never below 0.
 
 References
 ----------
@@ -17,16 +18,24 @@ from numpy.typing import NDArray
 from scipy.special import betainc, nbdtrik  # scipy.stats says the same and takes 50 MB
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 N_GRID = 99
 GRID = np.arange(1, N_GRID + 1) / (N_GRID + 1)
 """Levels at which it is kept where earlier outcomes fell."""
 
-SIZES = (1.0, 4.0, 16.0)
+SIZES = (1.0, 4.0, 16.0, 64.0, 256.0)
 """Means from which on outcomes fall in a table of their own."""
 
+SPREADS = (0.1, 0.2, 0.4)
+"""Spreads from which on outcomes fall in a table of their own: how steady a series is."""
+
 EXAMPLES_LEAST = 200
-"""A table of fewer outcomes is that of all sizes."""
+"""A table of fewer outcomes is that of its size, and that of fewer is that of all sizes."""
+
+SERIES_LEAST = 20
+"""The same of a table of fewer series: what these happen to be like is nothing to go by."""
 
 _PARTS = (np.arange(8) + 0.5) / 8  # of an outcome's share
 _MEAN_LEAST = 1e-6
@@ -66,17 +75,32 @@ def conformal_levels(places: Floats) -> Floats:
     return np.asarray(np.interp(np.clip(outwards, 0, 1), np.linspace(0, 1, known.size), known))
 
 
-def conformal_tables(places: Floats, means: Floats) -> Floats:
-    """Return ``conformal_levels`` by the size of means, shape (n_sizes, n_grid).
+def conformal_tables(places: Floats, means: Floats, spreads: Floats, series: Ints) -> Floats:
+    """Return ``conformal_levels`` by the size of means and by spread, shape (n_sizes, n_spreads, n_grid).
 
     Parameters
     ----------
     places : ndarray of float64, shape (n, n_parts)
-    means : ndarray of float64, shape (n,)
+    means, spreads : ndarray of float64, shape (n,)
+    series : ndarray of int64, shape (n,)
+        Which series an outcome is of.
     """
-    size = np.searchsorted(SIZES, means, "right")
-    parts = [places[size == number] for number in range(len(SIZES) + 1)]
-    return np.stack([conformal_levels(part if len(part) >= EXAMPLES_LEAST else places) for part in parts])
+    size, spread = np.searchsorted(SIZES, means, "right"), np.searchsorted(SPREADS, spreads, "right")
+    found = np.empty((len(SIZES) + 1, len(SPREADS) + 1, N_GRID))
+    found[:] = conformal_levels(places)
+    for n in range(len(SIZES) + 1):
+        of_size = size == n
+        if _enough(of_size, series):
+            found[n] = conformal_levels(places[of_size])
+        for m in range(len(SPREADS) + 1):
+            of_both = of_size & (spread == m)
+            if _enough(of_both, series):
+                found[n, m] = conformal_levels(places[of_both])
+    return found
+
+
+def _enough(chosen: Bools, series: Ints) -> bool:
+    return bool(np.count_nonzero(chosen) >= EXAMPLES_LEAST) and len(np.unique(series[chosen])) >= SERIES_LEAST
 
 
 def quantiles_of(means: Floats, spreads: Floats, conformal: Floats, levels: tuple[float, ...]) -> Floats:
@@ -85,8 +109,8 @@ def quantiles_of(means: Floats, spreads: Floats, conformal: Floats, levels: tupl
     Parameters
     ----------
     means, spreads : ndarray of float64, shape (n_series, horizon)
-    conformal : ndarray of float64, shape (horizon, n_sizes, n_grid)
-        Of each horizon what ``conformal_tables`` gave.
+    conformal : ndarray of float64, shape (horizon, n_sizes, n_spreads, n_grid)
+        Of each horizon what ``conformal_tables`` gave. Of fewer sizes or spreads the last counts for those beyond.
     levels : tuple of float
 
     Returns
@@ -98,8 +122,11 @@ def quantiles_of(means: Floats, spreads: Floats, conformal: Floats, levels: tupl
     grid = np.concatenate([[0.0], GRID, [1.0]])
     rows = conformal.reshape(-1, N_GRID)
     tables = np.stack([np.interp(levels, grid, np.concatenate([[0.0], row, [1.0]])) for row in rows])
-    tables = np.clip(tables, _PLACE_LEAST, 1 - _PLACE_LEAST).reshape(*conformal.shape[:2], len(levels))
-    taken = tables[np.arange(means.shape[1])[None], np.searchsorted(SIZES, means, "right").clip(max=len(SIZES))]
+    tables = np.clip(tables, _PLACE_LEAST, 1 - _PLACE_LEAST).reshape(*conformal.shape[:3], len(levels))
+    ahead = np.arange(means.shape[1])[None]
+    by_size = np.searchsorted(SIZES, means, "right").clip(max=conformal.shape[1] - 1)
+    by_spread = np.searchsorted(SPREADS, spreads, "right").clip(max=conformal.shape[2] - 1)
+    taken = tables[ahead, by_size, by_spread]
     found = _least_count(taken, size[..., None], probability[..., None])
     found[np.isnan(means)] = np.nan
     return np.maximum.accumulate(np.maximum(found, 0.0), axis=-1)

@@ -26,6 +26,9 @@ ALL = (*NAMES, FORECAST)
 DEMAND_DAYS = 1_826
 """Five years: a forecaster sees years before."""
 
+KERALAS = 8
+"""So many are simulated for demand_forecast: of 14 districts it would learn what these happen to be like."""
+
 ENDS_AT = 1_767_205_800_000_000
 """Where simulated time ends: the first instant of 2026 in Kerala. No clock is asked, so that anybody gets the same."""
 
@@ -116,7 +119,7 @@ def train(  # noqa: PLR0913 - its flags
     events are replayed through the stream's own code, trees fitted to what came of it, calibrated, and judged on what
     came later. donor_seeker_match hears the first two, which are trained with it on earlier events; of a simulated
     world it also learns from lists that the system itself sends in a second one, with the models as they are then.
-    demand_forecast learns from what is asked for each day in a simulated Kerala, or from a file (--from-demand); with
+    demand_forecast learns from what is asked for each day in simulated Keralas, or from a file (--from-demand); with
     recorded topics it is left out. The same arguments and records give the same bytes. A version that is there already
     is never changed; what a version does is said by `smartblood models release`.
     """
@@ -207,7 +210,8 @@ def _forecaster(source: Path | int, seed: int, version: str, say: Callable[[str]
         return train_forecaster(table, version, seed, {**origin, "seed": seed}, say)
     last = np.datetime64(ENDS_AT, "us").astype("datetime64[D]")  # the day that ends then in Kerala
     origin = {"source": "the project's simulator; no real demand", "seed": seed}
-    return train_forecaster(daily_demand(World(), seed, last, source), version, seed, origin, say)
+    table = daily_demand(World(), seed, last, source, KERALAS)
+    return train_forecaster(table, version, seed, origin, say)
 
 
 def _refuse_forecast(models: tuple[str, ...]) -> None:

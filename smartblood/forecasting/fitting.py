@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.past import Past
-from features.forecasting.rows import NAMES, rows_of
-from smartblood.forecasting.recipes import COUNT_POWER, N_TREES, ROWS_MAX, Kind, n_trees, parameters_of
-from smartblood.registry.forecaster import COUNT, LOG
+from features.forecasting.rows import NAMES, rows_of, rows_of_counts
+from smartblood.forecasting.recipes import COUNT_POWER, N_TREES, ROWS_A_SERIES, ROWS_MAX, Kind, n_trees, parameters_of
+from smartblood.registry.forecaster import LOG
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,7 +50,7 @@ def fit_learner(past: Past, calendar: Floats, n_known: int, horizon: int, kind: 
     if target.size < 2 * parameters["min_data_in_leaf"]:
         message = f"{target.size} examples teach nothing: a longer history, or more series, would"
         raise TooFew(message)
-    if kind.kind == COUNT and not target.any():
+    if kind.kind != LOG and not target.any():
         target = np.full_like(target, NEXT_TO_NOTHING)
     data = lightgbm.Dataset(
         rows, target, weight=weight, feature_name=list(NAMES), params={"verbose": -1, "max_bin": 63}
@@ -70,7 +70,7 @@ def _origins(past: Past, n_known: int, horizon: int, seed: int) -> list[Ints]:
     """Return for each step ahead which origins are learned from."""
     first, n_series = first_origin(past, n_known), past.shape[0]
     found = [np.arange(first, n_known - step) for step in range(1, horizon + 1)]
-    most = max(1, ROWS_MAX // (n_series * horizon))
+    most = max(1, max(ROWS_MAX, ROWS_A_SERIES * n_series) // (n_series * horizon))
     rng = np.random.default_rng([seed, n_known])
     return [np.sort(rng.choice(one, most, replace=False)) if one.size > most else one for one in found]
 
@@ -81,7 +81,8 @@ def _part(past: Past, calendar: Floats, origins: Ints, step: int, kind: Kind) ->
         target = past.logs[:, origins + step] - past.log_levels[kind.level][:, origins]
         weight = np.ones_like(target)
     else:
-        level = past.mean_levels[kind.level][:, origins]
+        rows = rows_of_counts(rows)
+        level = past.usual(kind.level, origins, step)
         target, weight = past.values[:, origins + step] / level, level ** (2 - COUNT_POWER)
     known = ~np.isnan(target)
     return rows[known], target[known], weight[known]

@@ -28,6 +28,7 @@ from smartblood.registry.forecaster import Learner, expected
 from smartblood.registry.trees import read_trees
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Fitted = dict[float, dict[tuple[int, int, Kind], Learner]]
 """Learners of earlier fits, by unit, then periods known, horizon, kind: of one table, so that cutoffs share them."""
 
@@ -46,12 +47,15 @@ class Earlier(NamedTuple):
     ----------
     said : list of ndarray of float64, shape (n_learners, n_examples)
     came, level, spread : list of ndarray of float64, shape (n_examples,)
+    series : list of ndarray of int64, shape (n_examples,)
+        Which series each is of.
     """
 
     said: list[Floats]
     came: list[Floats]
     level: list[Floats]
     spread: list[Floats]
+    series: list[Ints]
 
 
 class Learned(NamedTuple):
@@ -162,7 +166,7 @@ def _earlier(
             fitted[key] = Learner(kind.kind, kind.level, read_trees(text, NAMES))
         return fitted[key]
 
-    parts: list[list[tuple[Floats, ...]]] = [[] for _ in range(horizon)]
+    parts: list[list[tuple[Floats | Ints, ...]]] = [[] for _ in range(horizon)]
     judged: list[int] = []
     for start, end in zip(starts, [*starts[1:], past.shape[1]], strict=True):
         try:
@@ -180,21 +184,26 @@ def _earlier(
 
 def _judged(
     learners: list[Learner], past: Past, calendar: Floats, start: int, end: int, step: int
-) -> tuple[Floats, ...]:
+) -> tuple[Floats | Ints, ...]:
     origins = np.arange(start - 1, min(end - 1, past.shape[1] - step))
     origins = origins[:: -(-len(origins) // _ORIGINS_MAX)] if len(origins) else origins
     said = expected(learners, past, calendar, origins, step)
     came = past.values[:, origins + step]
     known = ~np.isnan(came) & ~np.isnan(said).any(axis=0)
-    return said[:, known], came[known], past.mean_levels[1][:, origins][known], past.spread[:, origins][known]
+    level, spread = past.mean_levels[1][:, origins][known], past.spread[:, origins][known]
+    return said[:, known], came[known], level, spread, np.nonzero(known)[0]
 
 
 def _conformal(earlier: Earlier, combined: Combined) -> Floats:
     means = _means(earlier, combined)
     places = [places_of(*one) for one in zip(earlier.came, means, earlier.spread, strict=True)]
     near = _NEAR if len(places) > 4 * _NEAR else 0
-    around = [slice(max(0, n - near), n + near + 1) for n in range(len(places))]
-    return np.stack([conformal_tables(np.concatenate(places[one]), np.concatenate(means[one])) for one in around])
+    tables = []
+    for n in range(len(places)):
+        around = slice(max(0, n - near), n + near + 1)
+        fell, said, spread = (np.concatenate(one[around]) for one in (places, means, earlier.spread))
+        tables.append(conformal_tables(fell, said, spread, np.concatenate(earlier.series[around])))
+    return np.stack(tables)
 
 
 def _stretches(earlier: Earlier, combined: Combined) -> list[float]:

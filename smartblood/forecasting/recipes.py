@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from features.forecasting.fan import LEARNED
-from smartblood.registry.forecaster import COUNT, LOG
+from smartblood.registry.forecaster import LOG, USUAL
 
 SEED = 4021
 
 ROWS_MAX = 80_000
 """Of a longer table a sample of the origins is learned from, the same for the same table."""
+
+ROWS_A_SERIES = 570
+"""So many rows at least are learned from of each series: from many there is more to learn than from few."""
 
 LOG_MEAN_LEAST = 5.0
 """Where series are smaller, logarithms say nothing of means: only counts are learned."""
@@ -34,7 +37,7 @@ LARGE = (Kind(LOG, 0), Kind(LOG, 1))
 FAN = tuple(Kind(LOG, 1, at) for at in LEARNED)
 """Where their quantiles lie."""
 
-SMALL = (Kind(COUNT, 0), Kind(COUNT, 1))
+SMALL = (Kind(USUAL, 0), Kind(USUAL, 1))
 
 N_TREES = 220
 """Of counts; of logarithms half as many, more only learn the years before 2020 by heart."""
@@ -51,7 +54,7 @@ _COMMON: dict[str, Any] = {
 }
 PARAMETERS: dict[str, dict[str, Any]] = {
     LOG: {**_COMMON, "objective": "l1"},
-    COUNT: {**_COMMON, "objective": "tweedie", "tweedie_variance_power": COUNT_POWER},
+    USUAL: {**_COMMON, "objective": "tweedie", "tweedie_variance_power": COUNT_POWER},
 }
 """LightGBM's, for each kind."""
 
@@ -64,4 +67,4 @@ def parameters_of(kind: Kind) -> dict[str, Any]:
 
 def n_trees(kind: Kind, most: int) -> int:
     """Return how many trees are learned, of ``most`` for counts."""
-    return most if kind.kind == COUNT else -(-most // 2)
+    return most if kind.kind == USUAL else -(-most // 2)

@@ -19,7 +19,7 @@ from features.forecasting.fan import as_unsure_as_any, fan_of, fan_quantiles
 from features.forecasting.histories import pace_of_history, unit_of, usable
 from features.forecasting.pace import Pace
 from features.forecasting.past import Past, past_of
-from features.forecasting.rows import NAMES, rows_of
+from features.forecasting.rows import NAMES, rows_of, rows_of_counts
 from features.forecasting.spread import quantiles_of
 from features.series import LEVELS, SeriesForecast, SeriesTable
 from smartblood.registry.trees import Trees, read_trees
@@ -27,8 +27,9 @@ from smartblood.registry.trees import Trees, read_trees
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LOG, COUNT = "log", "count"
-"""What a learner's trees say: the logarithm of one more over the level's, or that of the mean over the mean level."""
+LOG, COUNT, USUAL = "log", "count", "usual"
+"""What a learner's trees say: the logarithm of one more over the level's, or that of the mean over the mean level, or
+that of the mean over what is usual at that level, on that weekday."""
 
 HORIZON_MOST = 366
 _BEYOND_MOST = 4.0  # no learner says more than e to the power of this, times the level
@@ -41,7 +42,7 @@ class Learner:
     Parameters
     ----------
     kind : str
-        ``LOG`` or ``COUNT``.
+        ``LOG``, ``COUNT`` or ``USUAL``.
     level : int
         Which of the pace's levels it is measured by, 0 or 1.
     trees : Trees
@@ -51,14 +52,17 @@ class Learner:
     level: int
     trees: Trees
 
-    def means(self, past: Past, origins: Ints, rows: Floats) -> Floats:
+    def means(self, past: Past, origins: Ints, rows: Floats, horizon: int) -> Floats:
         """Return what it expects, shape (n_series, n_origins), by rows of shape (n_series, n_origins, n_features)."""
         shape = rows.shape[:2]
-        raw = self.trees.raw_scores(rows.reshape(-1, rows.shape[2])).reshape(shape)
+        seen = rows if self.kind == LOG else rows_of_counts(rows)
+        raw = self.trees.raw_scores(seen.reshape(-1, rows.shape[2])).reshape(shape)
         raw = np.clip(raw, -2 * _BEYOND_MOST, _BEYOND_MOST)
         if self.kind == LOG:
             return np.maximum(np.expm1(raw + past.log_levels[self.level][:, origins]), 0.0)
-        return np.asarray(np.exp(raw) * past.mean_levels[self.level][:, origins])
+        if self.kind == COUNT:
+            return np.asarray(np.exp(raw) * past.mean_levels[self.level][:, origins])
+        return np.asarray(np.exp(raw) * past.usual(self.level, origins, horizon))
 
 
 def expected(learners: Sequence[Learner], past: Past, calendar: Floats, origins: Ints, horizon: int) -> Floats:
@@ -69,7 +73,7 @@ def expected(learners: Sequence[Learner], past: Past, calendar: Floats, origins:
     ndarray of float64, shape (n_learners, n_series, n_origins)
     """
     rows = {level: rows_of(past, calendar, origins, horizon, level) for level in {one.level for one in learners}}
-    return np.stack([one.means(past, origins, rows[one.level]) for one in learners])
+    return np.stack([one.means(past, origins, rows[one.level], horizon) for one in learners])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class TreeForecaster:
     learners : tuple of Learner
     weights : ndarray of float64, shape (n_learners,)
         What each learner's mean counts; they take in what makes the sum of means right.
-    conformal : ndarray of float64, shape (horizon, n_sizes, n_grid)
+    conformal : ndarray of float64, shape (horizon, n_sizes, n_spreads, n_grid)
         As ``conformal_tables`` gives it, horizon by horizon.
     pace : Pace
         That of the tables that it learned from.
@@ -185,11 +189,17 @@ def forecaster_of(content: dict[str, Any], *, sha256: str) -> TreeForecaster:
         sha256,
         tuple(Learner(one["kind"], one["level"], read_trees(one["trees"], NAMES)) for one in content["learners"]),
         np.array(content["weights"], np.float64),
-        np.array(content["conformal"], np.float64),
+        _conformal(content["conformal"]),
         pace_of_content(content["pace"]),
         None if place is None else Place(*place),
         None if fan is None else _fan(fan),
     )
+
+
+def _conformal(content: list[Any]) -> Floats:
+    """Return the tables that an artefact holds; those of 1.0.0 know of sizes alone."""
+    tables = np.array(content, np.float64)
+    return tables if tables.ndim == 4 else tables[:, :, None]
 
 
 def _fan(content: dict[str, Any]) -> Fan:

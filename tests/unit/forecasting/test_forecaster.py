@@ -30,8 +30,8 @@ def forecaster():
 
 @pytest.fixture(scope="module")
 def world():
-    # Another seed than the artefact was learned from.
-    return daily_demand(World(), 77, LAST, 800)
+    # Another seed than the artefact was learned from, and districts that differ as Kerala's may.
+    return daily_demand(World(), 77, LAST, 800, sizes=(0.5, 20.0))
 
 
 def changed(table, rows):
@@ -110,7 +110,9 @@ def test_intervals_of_an_unsteady_history_are_wider(forecaster, world):
     assert width(said) > 1.3 * width(plain)
 
 
-def test_a_district_with_a_week_of_history_borrows(forecaster, world):
+@pytest.mark.parametrize("sizes", [(0.5, 20.0), (0.5, 2_000.0)])
+def test_a_district_with_a_week_of_history_borrows(forecaster, sizes):
+    world = daily_demand(World(), 77, LAST, 800, sizes=sizes)
     rows = [n for n, name in enumerate(world.names) if name[0] == "Kollam"]
     known = world.values[rows].copy()
     known[:, :-7] = np.nan
@@ -190,4 +192,22 @@ def test_another_version_of_a_library_is_refused(models_dir):
     path.write_text(json.dumps(data), "utf-8")
     with pytest.raises(Fatal, match=r"holidays 0\.1"):
         load_forecaster(models_dir)
-    assert [one.what for one in verify(models_dir) if one.problem] == ["demand_forecast 1.0.0"]
+    version = load_forecaster(MODELS_DIR).version
+    assert [one.what for one in verify(models_dir) if one.problem] == [f"demand_forecast {version}"]
+
+
+@pytest.mark.parametrize(("rate", "spread"), [(5, 0.0), (100, 0.0), (100, 0.15), (1_000, 0.0)])
+def test_steady_series_are_forecast_as_well_as_by_the_mean_of_their_weekdays(forecaster, rate, spread):
+    rng = np.random.default_rng(rate)
+    days = np.arange(LAST - 699, LAST + 1)
+    weekdays = np.exp(rng.normal(0, 0.3, (16, 7)))[:, np.arange(700) % 7]
+    values = rng.poisson(rate * weekdays * np.exp(rng.normal(0, spread, (16, 700)))).astype(float)
+    names = tuple((f"place {n}", "O_POS") for n in range(16))
+    known, came = SeriesTable(names, days[:-HORIZON], values[:, :-HORIZON]), values[:, -HORIZON:]
+    said = forecaster.forecast(known, HORIZON)
+    usual = np.stack([known.values[:, -7 * 13 + n % 7 :: 7].mean(axis=1) for n in range(HORIZON)], axis=1)
+    missed_by_trees = 0.02 * came.sum()  # they go by steps: of large counts it is as much as chance
+    assert np.abs(said.mean - came).sum() < 1.2 * np.abs(usual - came).sum() + missed_by_trees
+    low, high = (said.quantiles[:, :, LEVELS.index(level)] for level in (0.1, 0.9))
+    within = ((low <= came) & (came <= high)).mean()
+    assert (0.45 if rate > 500 else 0.65) < within < 0.93

@@ -125,3 +125,22 @@ def test_a_median_of_what_is_known_is_moved_by_no_single_year():
         np.array([900.0, 4.0, np.nan, np.nan]),
     ]
     assert np.array_equal(median_known(parts), [3.0, 3.0, np.nan, 3.0], equal_nan=True)
+
+
+def test_a_weekday_of_its_own_makes_no_series_unsteady():
+    rng, days = np.random.default_rng(3), np.arange(500)
+    names = tuple((place, "O") for place in ("even", "weekly", "unsteady"))
+    weekly = np.exp(rng.normal(0, 0.5, 7))[days % 7]
+    rate = 100 * np.stack([np.ones(500), weekly, np.exp(rng.normal(0, 0.3, 500))])
+    even, by_weekday, unsteady = past_of(rng.poisson(rate).astype(float), names, DAILY).spread[:, -1]
+    assert max(even, by_weekday) < 0.1
+    assert 0.25 < unsteady < 0.4
+
+
+def test_series_of_next_to_nothing_say_nothing_of_how_steady_large_ones_are():
+    rng = np.random.default_rng(4)
+    names = tuple((f"place {n}", "O") for n in range(12))
+    values = np.concatenate([rng.poisson(200, (2, 500)), 5 * rng.poisson(0.01, (10, 500))]).astype(float)
+    spread = past_of(values, names, DAILY).spread[:, -1]
+    assert (spread[:2] < 0.1).all()
+    assert (spread[2:] > 1).all(), "where something is asked for, it is five at once"

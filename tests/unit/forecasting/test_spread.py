@@ -24,16 +24,40 @@ def test_quantiles_keep_their_word_where_the_spread_was_wrong():
     n, spread = 4_000, np.full(4_000, 0.5)  # in truth 0.1
     outcomes = np.rint(1_000 * np.exp(rng.normal(0, 0.1, 2 * n)))
     means = np.full(n, 1_000.0)
-    tables = conformal_tables(places_of(outcomes[:n], means, spread), means)
+    tables = conformal_tables(places_of(outcomes[:n], means, spread), means, spread, np.arange(n))
     quantiles = quantiles_of(means[:, None], spread[:, None], tables[None], LEVELS)[:, 0]
     below = (outcomes[n:, None] <= quantiles).mean(axis=0)
     assert np.allclose(below, LEVELS, atol=0.03)
 
 
+def test_steady_series_and_unsteady_ones_have_tables_of_their_own_where_there_are_enough_of_them():
+    rng = np.random.default_rng(5)
+    n, said = 6_000, np.repeat([0.05, 0.5], 3_000)
+    means, truth = np.full(n, 100.0), np.where(said < 0.1, 0.15, 0.2)  # steadier ones said too sure, others too unsure
+    outcomes = rng.poisson(means * rng.gamma(1 / truth**2, truth**2, (2, n))).astype(float)
+    places = places_of(outcomes[0], means, said)
+    tables = conformal_tables(places, means, said, np.arange(n) % 40)
+    quantiles = quantiles_of(means[:, None], said[:, None], tables[None], LEVELS)[:, 0]
+    for one in (said < 0.1, said > 0.1):
+        assert np.allclose((outcomes[1, one, None] <= quantiles[one]).mean(axis=0), LEVELS, atol=0.04)
+    steady_few = np.where(said < 0.1, np.arange(n) % 5, 10 + np.arange(n) % 40)
+    few = conformal_tables(places, means, said, steady_few)
+    assert np.array_equal(few[4, 0], conformal_levels(places)), "five series are no rule: that of the size"
+    assert np.array_equal(few[4, 3], tables[4, 3])
+
+
+def test_tables_that_know_of_sizes_alone_count_for_whatever_spread():
+    rng = np.random.default_rng(6)
+    means, spreads = 10 ** rng.uniform(-1, 4, (200, 2)), 10 ** rng.uniform(-2, 0, (200, 2))
+    by_size = np.sort(rng.random((2, 4, 1, GRID.size)), axis=-1)
+    wide = np.concatenate([by_size, by_size[:, -1:], by_size[:, -1:]], axis=1).repeat(4, axis=2)
+    assert np.array_equal(quantiles_of(means, spreads, by_size, LEVELS), quantiles_of(means, spreads, wide, LEVELS))
+
+
 def test_quantiles_never_cross_and_are_never_below_0():
     rng = np.random.default_rng(3)
     means, spreads = 10 ** rng.uniform(-6, 7, (300, 5)), 10 ** rng.uniform(-3, 1, (300, 5))
-    tables = np.sort(rng.random((5, 4, GRID.size)), axis=-1)
+    tables = np.sort(rng.random((5, 6, 4, GRID.size)), axis=-1)
     quantiles = quantiles_of(means, spreads, tables, (0.01, 0.1, 0.5, 0.9, 0.99))
     assert (np.diff(quantiles, axis=-1) >= 0).all()
     assert (quantiles >= 0).all()
@@ -43,7 +67,7 @@ def test_quantiles_are_those_of_the_negative_binomial():
     rng = np.random.default_rng(4)
     means, spreads = 10 ** rng.uniform(-4, 5, (2_000, 1)), 10 ** rng.uniform(-2.5, 0.7, (2_000, 1))
     size = 1 / spreads**2
-    quantiles = quantiles_of(means, spreads, np.broadcast_to(GRID, (1, 4, GRID.size)), LEVELS)
+    quantiles = quantiles_of(means, spreads, np.broadcast_to(GRID, (1, 6, 4, GRID.size)), LEVELS)
     expected = nbinom.ppf(np.array(LEVELS), size, size / (size + means))
     assert np.array_equal(quantiles[:, 0], expected)
     outcomes = nbinom.ppf(rng.random(2_000), size[:, 0], (size / (size + means))[:, 0])

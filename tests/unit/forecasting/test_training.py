@@ -10,6 +10,7 @@ from features.series import SeriesTable
 from producers.simulator import World
 from producers.simulator.demand import daily_demand
 from smartblood import cli
+from smartblood.cli import train
 from smartblood.errors import Fatal
 from smartblood.forecasting import fitting, training
 from smartblood.forecasting.demand_file import read_demand
@@ -97,14 +98,20 @@ def test_what_is_asked_for_in_a_world_is_the_same_for_the_same_seed_and_of_its_s
     assert one.values.tobytes() == again.values.tobytes() != other.values.tobytes()
     assert one.days[-1] == last
     a_day = one.values.sum(axis=0).mean()
-    assert 0.5 * 38 * 1.61 < a_day < 20 * 38 * 1.61
+    assert 0.5 * 38 * 1.61 < a_day < 2_000 * 38 * 1.61
     requests = np.count_nonzero(one.values)
     assert 0 < requests < one.values.size
+    two = daily_demand(World(), 1, last, 200, 2)
+    assert two.values[: len(one.names)].tobytes() == one.values.tobytes(), "the first is the same"
+    assert len(set(two.names)) == 2 * len(one.names)
+    assert {name for name, _ in two.names[len(one.names) :]} == {f"{name} 2" for name, _ in one.names}
 
 
 def test_training_makes_an_artefact_that_is_loaded_and_the_same_again(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fitting, "N_TREES", 3)
     monkeypatch.setattr(fitting, "ROWS_MAX", 4_000)
+    monkeypatch.setattr(fitting, "ROWS_A_SERIES", 15)
+    monkeypatch.setattr(train, "KERALAS", 2)
     monkeypatch.setattr(training, "HORIZON", 6)
     monkeypatch.setattr(training, "N_ORIGINS", 2)
     arguments = ["train", "demand_forecast", "--days", "420", "--version", "0.0.1", "--out", str(tmp_path)]
