@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import click
 
@@ -23,9 +24,11 @@ def prepare(settings: Settings) -> None:
 
     folder = default_folder()
     paths = fetch(folder, progress=progress)
-    quick = warm(folder)
-    click.echo(f"{len(paths)} jars in {folder}, every digest as locked{'' if quick else '; not warmed'}", err=True)
-    _compile(settings)
+    with ThreadPoolExecutor(1) as beside:  # a broker starts and ends on one core, and the other compiles
+        quick = beside.submit(warm, folder)
+        _compile(settings)
+    warmed = "" if quick.result() else "; not warmed"
+    click.echo(f"{len(paths)} jars in {folder}, every digest as locked{warmed}", err=True)
 
 
 def _compile(settings: Settings) -> None:
