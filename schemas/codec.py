@@ -158,11 +158,16 @@ class Codec:
         if writer.get("name") is None or fullname(writer) != fullname(newest):
             reason = f"value: schema {schema_id} is {fullname(writer)}, not what {topic} carries"
             raise InvalidRecord(reason, kind="unknown_schema")
-        parsed: Any = fastavro.parse_schema(without_logical_types(writer))
+        try:
+            parsed: Any = fastavro.parse_schema(without_logical_types(writer))
+            walk = walk_of(parsed)
+        except (fastavro.schema.SchemaParseException, LookupError, TypeError, ValueError, OverflowError) as error:
+            reason = f"value: schema {schema_id} can't be read by: {type(error).__name__}: {error}"
+            raise InvalidRecord(reason, kind="unknown_schema") from error
         same = parsed == newest
         if same:
             self._newest.add((topic, schema_id))
-        reader = self._readers[topic, schema_id] = Reader(walk_of(parsed), parsed, None if same else newest)
+        reader = self._readers[topic, schema_id] = Reader(walk, parsed, None if same else newest)
         return reader
 
     def _writer_schema(self, topic: str, schema_id: int) -> dict[str, Any]:

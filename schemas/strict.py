@@ -83,10 +83,10 @@ def _shape(schema: Any, named: dict[str, Shape]) -> Shape:  # noqa: ANN401
         return _blocks(_shape(schema["items"], named))
     if kind == "map":
         return _blocks(_record([("key", _TEXT), ("value", _shape(schema["values"], named))]))
-    if kind not in {"record", "enum", "fixed"}:
+    if not isinstance(kind, str) or kind not in {"record", "error", "enum", "fixed"}:
         return _shape(kind, named)
     name = schema["name"]
-    if kind == "record":
+    if kind in {"record", "error"}:
         # a record within itself is walked over by what is made here, once it is made
         named[name] = Shape(lambda value, at: named[name].walk(value, at), _NEVER, is_apart=True)  # noqa: PLW0108
         named[name] = _record([(field["name"], _shape(field["type"], named)) for field in schema["fields"]])
@@ -180,6 +180,8 @@ def _blocks(item: Shape) -> Shape:
     end = _small(0)
     if item.size is None:
         return Shape(walk, end, is_apart=True)
+    if not _ANYTHING.fullmatch(item.shortcut) or item.size * N_SHORT > _REPEATED_MOST:
+        return Shape(walk, end, is_apart=True)  # not any bytes are lawful, as of booleans
     blocks = [_small(n) + b".{%d}" % (n * item.size) + end for n in range(1, N_SHORT)]
     return Shape(walk, _one_of([end, *blocks]) if item.size else end)
 
@@ -191,7 +193,7 @@ def _of_size(size: int) -> Shape:
             raise Unlawful(message)
         return at + size
 
-    return Shape(walk, b".{%d}" % size, size)
+    return Shape(walk, b".{%d}" % size if size <= _REPEATED_MOST else _NEVER, size)
 
 
 def _bytes(value: bytes, at: int) -> int:
@@ -263,6 +265,8 @@ def _one_of(shortcuts: list[bytes]) -> bytes:
 
 
 _NEVER = b"(?!)"
+_ANYTHING = re.compile(rb"(?:\.\{\d+\})+")  # shortcuts that take whatever bytes there are
+_REPEATED_MOST = 2**20  # so many, and ``re`` counts to some billions
 _ID_LENGTH, _DIGEST_LENGTH = 36, 64
 _LENGTHS = (_ID_LENGTH, _DIGEST_LENGTH, *range(32))
 # What isn't ASCII is walked over.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from hashlib import blake2b
+from heapq import heapify, heapreplace
 from itertools import islice, pairwise
 
 from consumers.donor_state import staircase
@@ -63,12 +64,17 @@ def settle(donor: Donor) -> int:
     int
         How many were merged with their neighbours, or were lifts of before a later one, since there were too many.
     """
-    n_merged = 0
     n_more = sum(map(len, donor.deferrals.values())) - N_STATEMENTS_MAX
+    if n_more <= 0:
+        return 0
+    n_merged, today = 0, local_day(donor.latest_at)
+    longest_first = [(-len(statements), item) for item, statements in donor.deferrals.items()]
+    heapify(longest_first)
     while n_more > 0:
-        longest = max(donor.deferrals, key=lambda item: (len(donor.deferrals[item]), item))
-        n_more -= _shorten(donor.deferrals[longest], local_day(donor.latest_at))
+        item = longest_first[0][1]
+        n_more -= _shorten(donor.deferrals[item], today)
         n_merged += 1
+        heapreplace(longest_first, (-len(donor.deferrals[item]), item))
     return n_merged
 
 

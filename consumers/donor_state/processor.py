@@ -33,6 +33,9 @@ N_RECENT_MAX = 8_192
 N_AT_ONCE, COLUMNS_AFTER = 100, 5_000
 """Of batches how large, and after how many events in such, kernels pay (docs/adr/0026)."""
 
+N_DEFERRALS_AS_ONE = 8
+"""So many deferrals of one event cost as much as an event that states none."""
+
 Place = tuple[int, int]
 """A partition, and a donor in it."""
 
@@ -120,9 +123,11 @@ class DonorState:
             return None
         return validation.checked(record, self._codec.decode(record.topic, validation.not_null(record)))
 
-    def work(self, item: Input) -> int:  # noqa: ARG002 - the protocol's argument
-        """Return 1: all records cost alike."""
-        return 1
+    def work(self, item: Input) -> int:
+        """Return 1, and more for a record that states many deferrals: all others cost alike."""
+        if not isinstance(item.event, dict):  # who is plain states none, and isn't decoded to be asked
+            return 1
+        return 1 + len(item.event.get("deferrals", ())) // N_DEFERRALS_AS_ONE
 
     def glance(self, records: Sequence[Record]) -> Sequence[Event | None]:
         """Return the events of those records that are plain, once there are so many that it pays; None for others."""
@@ -259,13 +264,14 @@ class DonorState:
             in_time = at >= donor.latest_at - self._late_us
             fold = donations.take if record.topic == DONATIONS else responses.take
             fold(donor, event, event_id, counts_in_rates=in_time)
+        # at each event, so that a batch of one donor's can't pile up what takes minutes to put in order
+        self._staged_counts["statements_dropped"] += deferrals.settle(donor)
         return text
 
     def _settle(self, place: Place, donor: Donor, answered: str) -> Output:
         """Put a changed donor in order, stage it and return its record."""
         frame = self._framed()
         donations.settle(donor)
-        self._staged_counts["statements_dropped"] += deferrals.settle(donor)
         self._staged_counts["requests_dropped"] += responses.settle(donor, self._late_us, self._half_lives)
         self._staged_counts["outcomes_dropped"] += decayed.settle(donor, self._late_us, self._half_lives)
         self._staged_counts["event_ids_dropped"] += repeats.settle(donor)

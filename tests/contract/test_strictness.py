@@ -236,6 +236,11 @@ class Registry:
         ("string", b"\x04\xc3\xa4", b"\x04\xc3\x28"),
         (["null", "string"], b"\x02\x02x", b"\x01\x02x"),
         ({"type": "array", "items": "boolean"}, b"\x01\x02\x00\x00", b"\x01\x02\x07\x00"),
+        ({"type": "array", "items": "boolean"}, b"\x04\x00\x01\x00", b"\x02\x07\x00"),
+        ({"type": "array", "items": "double"}, b"\x02" + bytes(8) + b"\x00", b"\x02" + bytes(7) + b"\x00"),
+        ({"type": "error", "name": "Wrong", "fields": [{"name": "why", "type": "string"}]}, b"\x02x", b"\x04x"),
+        ({"type": "array", "items": {"type": "fixed", "name": "Large", "size": 70_000_000}}, b"\x00", b"\x02\x00"),
+        ({"type": "fixed", "name": "Empty", "size": 0}, b"", b"x"),
         ({"type": "array", "items": "string"}, b"\x01\x04\x02x\x00", b"\x01\x06\x02x\x00\x00"),
         ("double", bytes(8), bytes(7)),
     ],
@@ -250,6 +255,18 @@ def test_what_only_a_newer_writer_knows_is_lawful_too(type_, lawful, wrong):
     with pytest.raises(InvalidRecord) as refused:
         codec.decode("blood-request-created", FRAME.pack(0, 7) + usual[FRAME.size :] + wrong)
     assert refused.value.kind == "undecodable"
+
+
+@pytest.mark.parametrize("type_", ["nothing", {"type": "enum", "name": "E"}, {"type": "array"}, {"type": ["null", "int"]}, 7], ids=str)
+def test_a_schema_that_is_none_refuses_its_records_and_no_more(type_):
+    event, usual = example(REQUEST)
+    newer = without_logical_types(FILES[REQUEST].load())
+    newer["fields"].append({"name": "news", "type": type_})
+    codec = Codec(Registry(newer))
+    with pytest.raises(InvalidRecord) as refused:
+        codec.decode("blood-request-created", FRAME.pack(0, 7) + usual[FRAME.size :])
+    assert refused.value.kind == "unknown_schema"
+    assert codec.decode("blood-request-created", usual) == event
 
 
 COLUMNS = [path for path in PATHS if "donor-states.v2" in path or "donor-responded" in path or path == PROFILE]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from consumers.donor_state import deferrals, memory
 from consumers.donor_state.donor import PERMANENT, Donor
 from consumers.donor_state.donor import Statement as Kept
+from consumers.topology import Input
 from features.local_time import local_day
 from tests.unit.donor_state.histories import (
     CODEC,
@@ -22,6 +23,7 @@ from tests.unit.donor_state.histories import (
     donation,
     named,
     profile,
+    record_of,
 )
 
 ITEM = "item 60"
@@ -213,6 +215,37 @@ def test_there_is_an_end_to_what_is_kept_of_all_items(monkeypatch: pytest.Monkey
     assert runner.processor.counts["statements_dropped"] == 200
     stand = {one["rule_item"]: one["until"] - DAY_OF_START for one in state["deferrals"]}
     assert stand == {f"item {100 + n}": 20_000 - n for n in range(100)}
+
+
+def test_what_a_batch_states_of_one_donor_is_put_in_order_event_by_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deferrals, "N_STATEMENTS_MAX", 300)
+    lengths = []
+    add = deferrals._add
+
+    def adding(statements: list[Kept], new: Kept) -> None:
+        add(statements, new)
+        lengths.append(len(statements))
+
+    monkeypatch.setattr(deferrals, "_add", adding)
+    runner = Runner()
+    events = [
+        profile(
+            START + n * HOUR,
+            n + 1,
+            deferrals=[named(f"item {100 + item}", DAY_OF_START + 20_000 - n) for item in range(100)],
+        )
+        for n in range(40)
+    ]
+    (state,) = runner.batch(*events)
+    assert max(lengths) <= 5, "three of each, and what the event at hand adds"
+    assert {one["until"] - DAY_OF_START for one in state["deferrals"]} == {20_000}
+
+
+def test_an_event_of_many_deferrals_is_work_of_many_events() -> None:
+    runner = Runner()
+    many = profile(START, 1, deferrals=[named(f"item {100 + item}", DAY_OF_START) for item in range(800)])
+    inputs = [Input(record_of(one), one.event) for one in (many, profile(START, 2), donation(START, 3))]
+    assert [runner.processor.work(one) for one in inputs] == [101, 1, 1]
 
 
 def test_more_than_that_as_an_earlier_release_left_it_is_read_and_shortened(monkeypatch: pytest.MonkeyPatch) -> None:

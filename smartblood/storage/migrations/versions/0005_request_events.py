@@ -23,6 +23,8 @@ FROM request_closings
 
 def upgrade() -> None:
     """Go to this step."""
+    # Nobody who still records without remembering gets between this and the commit; who records takes them in this order.
+    op.execute('LOCK TABLE request_closings, blood_requests IN SHARE MODE')
     op.create_table('request_events',
     sa.Column('request_id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('topic', sa.Text(), nullable=False),
@@ -31,8 +33,6 @@ def upgrade() -> None:
     sa.Column('partition', sa.Integer(), nullable=True),
     sa.PrimaryKeyConstraint('request_id', 'topic', 'event_id', 'timestamp_ms', name=op.f('pk_request_events'))
     )
-    # Nobody who still records without remembering gets between this and the commit.
-    op.execute('LOCK TABLE blood_requests, request_closings IN SHARE MODE')
     op.execute(REMEMBER_WHAT_IS_RECORDED)
 
 
