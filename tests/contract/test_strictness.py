@@ -257,7 +257,9 @@ def test_what_only_a_newer_writer_knows_is_lawful_too(type_, lawful, wrong):
     assert refused.value.kind == "undecodable"
 
 
-@pytest.mark.parametrize("type_", ["nothing", {"type": "enum", "name": "E"}, {"type": "array"}, {"type": ["null", "int"]}, 7], ids=str)
+@pytest.mark.parametrize(
+    "type_", ["nothing", {"type": "enum", "name": "E"}, {"type": "array"}, {"type": ["null", "int"]}, 7], ids=str
+)
 def test_a_schema_that_is_none_refuses_its_records_and_no_more(type_):
     event, usual = example(REQUEST)
     newer = without_logical_types(FILES[REQUEST].load())
