@@ -1,4 +1,4 @@
-"""Ids that are derived, never drawn, so that two tries at the same work give the same bytes."""
+"""Ids that are derived, never drawn, so that two tries at the same work give the same bytes; how long ids are known."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import uuid
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:smartblood-stream:events")
 _PREFIX = NAMESPACE.bytes
+
+REMEMBERED_MS = 7 * 86_400_000
+"""Who brings an ``event_id`` again within so much, by Kafka timestamps, changes nothing (contracts section 1)."""
 
 
 def derived_event_id(topic: str, answered: str) -> str:

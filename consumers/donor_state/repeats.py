@@ -15,8 +15,8 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from consumers.donor_state.donor import Donor
+from schemas.identifiers import REMEMBERED_MS
 
-REMEMBERED_MS = 7 * 86_400_000
 N_REMEMBERED_MAX = 1_000
 SIZE = 24
 AGED_SIZE = 8

@@ -16,13 +16,10 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.identifiers import derived_event_id
+from schemas.identifiers import REMEMBERED_MS, derived_event_id
 from schemas.records import Event
 
 TOPIC = "request-states"
-REMEMBERED_MS = 7 * 86_400_000
-"""A repeat is recognised within 7 days by Kafka timestamps."""
-
 N_REMEMBERED_MAX = 1_000
 """Ids of previews, and ids of other events, that are remembered of a request; of each the oldest go first."""
 

@@ -13,10 +13,8 @@ from collections.abc import Iterable
 from consumers.recording.rows import ClosingRow, RequestEvent, RequestEventRow, RequestRow
 from consumers.recording.texts import text_of
 from features.compatibility import group_text
+from schemas.identifiers import REMEMBERED_MS
 from schemas.records import Event, Record
-
-REMEMBERED_MS = 7 * 86_400_000
-"""A repeat is recognised within 7 days by Kafka timestamps."""
 
 
 def request_event(record: Record, event: Event) -> RequestEvent:

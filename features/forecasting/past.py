@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from features.forecasting.pace import Pace
 from features.forecasting.weekdays import Weekdays, weekdays_of
+from features.forecasting.windows import rolling, shifted
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -123,44 +124,6 @@ def past_of(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> P
     return Past(pace, capped, logs, *levels, spread, weekdays)
 
 
-def rolling(x: Floats, window: int) -> tuple[Floats, Floats]:
-    """Return means over the last ``window`` periods and of how many known ones each is; NaN where of none."""
-    there = ~np.isnan(x)
-    total = np.cumsum(np.where(there, x, 0.0), axis=1)
-    n = np.cumsum(there, axis=1).astype(np.float64)
-    if window < x.shape[1]:
-        total[:, window:], n[:, window:] = total[:, window:] - total[:, :-window], n[:, window:] - n[:, :-window]
-    return np.where(n > 0, total / np.maximum(n, 1), np.nan), n
-
-
-def shifted(x: Floats, by: int) -> Floats:
-    """Return ``x`` of ``by`` periods before, NaN where there is none; of 0 or more."""
-    found = np.full_like(x, np.nan)
-    if by < x.shape[1]:
-        found[:, by:] = x[:, : x.shape[1] - by]
-    return found
-
-
-def mean_known(parts: list[Floats]) -> Floats:
-    """Return the mean of those that are known, element by element; NaN where none is."""
-    stack = np.stack(parts)
-    there = ~np.isnan(stack)
-    n = there.sum(axis=0)
-    total = np.where(there, stack, 0.0).sum(axis=0)
-    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
-
-
-def median_known(parts: list[Floats]) -> Floats:
-    """Return the median of those that are known, element by element; NaN where none is."""
-    stack = np.sort(np.stack(parts), axis=0)  # NaN comes last
-    n = (~np.isnan(stack)).sum(axis=0)
-    lower, upper = (
-        np.take_along_axis(stack, np.maximum(place, 0)[None], axis=0)[0]
-        for place in ((n - 1) // 2, np.minimum(n // 2, len(parts) - 1))
-    )
-    return np.where(n > 0, (lower + upper) / 2, np.nan)
-
-
 def _in_proportion(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats:
     """Cut down what is out of all proportion to what was usual, until it is seen to be a level and no slip.
 
@@ -226,16 +189,9 @@ def _priors(x: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats
     A kind is the last place in a name, a place all before it: of ``("Kollam", "O_POS")`` the kind says how much O_POS
     is asked for in other districts, and the place how Kollam differs, over all groups.
     """
-    mean, n = rolling(x, pace.a_year)
-    total = np.nan_to_num(mean) * n
-    of_kind = _shared(total, n, _kinds(names))
-    place = [name[:-1] or name for name in names]
-    off = np.nan_to_num(mean - of_kind) * n
-    codes = _codes(place)
-    shift_total, shift_n = np.zeros((max(codes) + 1, x.shape[1])), np.zeros((max(codes) + 1, x.shape[1]))
-    np.add.at(shift_total, codes, off)
-    np.add.at(shift_n, codes, n)
-    prior: Floats = of_kind + (shift_total / (shift_n + 2 * BORROWED))[codes]
+    mean, n, of_kind, codes = _by_kind(x, names, pace)
+    off, known = (_summed(one, codes) for one in (np.nan_to_num(mean - of_kind) * n, n))
+    prior: Floats = of_kind + (off / (known + 2 * BORROWED))[codes]
     return prior
 
 
@@ -245,23 +201,29 @@ def _kinds(names: tuple[tuple[str, ...], ...]) -> list[str]:
 
 def _mean_priors(x: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats:
     """Return the same of means, which a place multiplies: by what all its series say, the less the fewer values."""
-    mean, n = rolling(x, pace.a_year)
-    total = np.nan_to_num(mean) * n
-    of_kind = _shared(total, n, _kinds(names))
-    codes = _codes([name[:-1] or name for name in names])
-    came, said, known = (np.zeros((max(codes) + 1, x.shape[1])) for _ in range(3))
-    np.add.at(came, codes, total)
-    np.add.at(said, codes, np.nan_to_num(of_kind) * n)
-    np.add.at(known, codes, n)
+    mean, n, of_kind, codes = _by_kind(x, names, pace)
+    came, said, known = (_summed(one, codes) for one in (np.nan_to_num(mean) * n, np.nan_to_num(of_kind) * n, n))
     factor = ((came + BORROWED) / (said + BORROWED)) ** (known / (known + 2 * BORROWED))
     return np.asarray(of_kind * factor[codes])
 
 
+def _by_kind(x: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> tuple[Floats, Floats, Floats, list[int]]:
+    """Return means over a year, of how many values, what their kinds have, and the number of each series' place."""
+    mean, n = rolling(x, pace.a_year)
+    of_kind = _shared(np.nan_to_num(mean) * n, n, _kinds(names))
+    return mean, n, of_kind, _codes([name[:-1] or name for name in names])
+
+
+def _summed(x: Floats, codes: list[int]) -> Floats:
+    """Return sums of the series of each code."""
+    found = np.zeros((max(codes) + 1, x.shape[1]))
+    np.add.at(found, codes, x)
+    return found
+
+
 def _shared(total: Floats, n: Floats, keys: list[str]) -> Floats:
     codes = _codes(keys)
-    sums, counts = np.zeros((max(codes) + 1, total.shape[1])), np.zeros((max(codes) + 1, total.shape[1]))
-    np.add.at(sums, codes, total)
-    np.add.at(counts, codes, n)
+    sums, counts = _summed(total, codes), _summed(n, codes)
     overall = np.where(n.sum(axis=0) > 0, total.sum(axis=0) / np.maximum(n.sum(axis=0), 1), np.nan)
     mean = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
     return np.asarray(mean[codes])

@@ -6,14 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import COLUMNS
-from features.forecasting.past import N_LAGS, Past, mean_known, median_known, rolling
+from features.forecasting.past import N_LAGS, Past
+from features.forecasting.weekdays import WEEK, WEEKS
+from features.forecasting.windows import mean_known, median_known, rolling
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _RECENT = ("holidays", "ramadan_days")
 _RECENT_WINDOW = 4
-_WEEK = 7
 _SHARED = ("lag_1", "lag_2", "mean_2", "year_1", "years", "moons", "usual_year", "usual_moon", "weekday_4")
 _DAYS_OF = ("year", "around_year", "moon")
 
@@ -113,9 +114,9 @@ def _own(past: Past, origins: Ints, horizon: int, level: int) -> dict[str, Float
     columns["level"] = now
     columns |= _earlier_years(past, origins, horizon, base)
     columns["since_year"] = now - _at(base, origins - pace.a_year)
-    back = _WEEK * -(-horizon // _WEEK)
-    same = [_before(logs, origins, horizon, back + _WEEK * n) for n in range(13)] if pace.step_days == 1 else []
-    for n in (1, 4, 13):
+    back = WEEK * -(-horizon // WEEK)
+    same = [_before(logs, origins, horizon, back + WEEK * n) for n in range(WEEKS)] if pace.step_days == 1 else []
+    for n in (1, 4, WEEKS):
         columns[f"weekday_{n}"] = mean_known(same[:n]) - now if same else np.full(now.shape, np.nan)
     return columns
 

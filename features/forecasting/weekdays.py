@@ -11,11 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from features.forecasting.windows import rolling, shifted
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 WEEK = 7
-_WEEKS = 13  # the same weekday of so many is usual
+WEEKS = 13
+"""The same weekday of so many is usual."""
+
 _BORROWED = 0.25  # the level counts as so many more values of each weekday
 _BORROWED_UNITS = 10.0  # and as so many units more: of small counts chance makes weekdays
 
@@ -47,8 +51,7 @@ class Weekdays(NamedTuple):
         tuple of ndarray of float64, shape (n_series, n_periods)
             Means, and of how many values they are.
         """
-        mean, known = np.zeros_like(self.means), np.zeros_like(self.known)
-        mean[:, WEEK:], known[:, WEEK:] = np.nan_to_num(self.means[:, :-WEEK]), self.known[:, :-WEEK]
+        mean, known = (np.nan_to_num(shifted(one, WEEK)) for one in self)
         weight = known + _BORROWED
         return (mean * known + level * _BORROWED) / weight, weight
 
@@ -77,11 +80,8 @@ class Weekdays(NamedTuple):
 
 def weekdays_of(values: Floats) -> Weekdays:
     """Return what the weekdays of daily values are like; NaN where nothing is known."""
-    means, known = np.full_like(values, np.nan), np.zeros_like(values)
+    means, known = np.empty_like(values), np.empty_like(values)
     for day in range(WEEK):
         own = values[:, day::WEEK]
-        there = ~np.isnan(own)
-        total, n = np.cumsum(np.where(there, own, 0.0), axis=1), np.cumsum(there, axis=1).astype(np.float64)
-        total[:, _WEEKS:], n[:, _WEEKS:] = (one[:, _WEEKS:] - one[:, :-_WEEKS] for one in (total.copy(), n.copy()))
-        means[:, day::WEEK], known[:, day::WEEK] = np.where(n > 0, total / np.maximum(n, 1), np.nan), n
+        means[:, day::WEEK], known[:, day::WEEK] = rolling(own, WEEKS)
     return Weekdays(means, known)

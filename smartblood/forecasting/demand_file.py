@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from features.demand import SYMBOLS, Demand, history_of
+from features.local_time import day_of_civil
 from features.series import SeriesTable
 from smartblood.demand.reading import DemandDay, read_days
 from smartblood.errors import Fatal
-
-EPOCH = dt.date(1970, 1, 1).toordinal()
 
 
 def read_demand(path: Path, last_day: dt.date) -> tuple[SeriesTable, dict[str, Any]]:
@@ -57,4 +56,4 @@ def _recorded(days: Iterable[DemandDay]) -> Iterator[Demand]:
 
 
 def _day(day: dt.date) -> int:
-    return day.toordinal() - EPOCH
+    return int(day_of_civil(day.year, day.month, day.day))

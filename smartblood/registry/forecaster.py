@@ -29,7 +29,7 @@ Ints = NDArray[np.int64]
 
 LOG, COUNT, USUAL = "log", "count", "usual"
 """What a learner's trees say: the logarithm of one more over the level's, or that of the mean over the mean level, or
-that of the mean over what is usual at that level, on that weekday."""
+that of the mean over what is usual at that level, on that weekday. The second is what versions before 1.1.0 learned."""
 
 HORIZON_MOST = 366
 _BEYOND_MOST = 4.0  # no learner says more than e to the power of this, times the level
@@ -55,7 +55,7 @@ class Learner:
     def means(self, past: Past, origins: Ints, rows: Floats, horizon: int) -> Floats:
         """Return what it expects, shape (n_series, n_origins), by rows of shape (n_series, n_origins, n_features)."""
         shape = rows.shape[:2]
-        seen = rows if self.kind == LOG else rows_of_counts(rows)
+        seen = rows_of_counts(rows) if self.kind == USUAL else rows
         raw = self.trees.raw_scores(seen.reshape(-1, rows.shape[2])).reshape(shape)
         raw = np.clip(raw, -2 * _BEYOND_MOST, _BEYOND_MOST)
         if self.kind == LOG:

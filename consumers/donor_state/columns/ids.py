@@ -14,12 +14,12 @@ from consumers.donor_state.repeats import (
     DAYS_MAX,
     DIGEST,
     ID,
-    REMEMBERED_MS,
     SIZE,
     STEP_US,
     TIMESTAMP_MAX,
 )
 from features.kernels import part
+from schemas.identifiers import REMEMBERED_MS
 
 _DIGEST_SIZE = AGED_SIZE - DIGEST
 _IV = np.array(

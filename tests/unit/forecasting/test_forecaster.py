@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 
+import joblib
 import numpy as np
 import pytest
 
+from features.forecasting.calendars import calendar_columns
 from features.forecasting.histories import refusals
+from features.forecasting.past import past_of
 from features.forecasting.reconciliation import added_up
+from features.forecasting.rows import rows_of
 from features.scoring import ModelRefusedError
 from features.series import LEVELS, SeriesTable
 from producers.simulator import World
 from producers.simulator.demand import daily_demand
 from smartblood.errors import Fatal
+from smartblood.registry.forecaster import forecaster_of
 from smartblood.registry.loading import load_forecaster, load_released_forecaster, verify
 from smartblood.registry.manifest import read_manifest
 from smartblood.settings import MODELS_DIR
@@ -57,6 +62,23 @@ def test_every_series_gets_a_mean_and_quantiles_that_do_not_cross(forecaster, wo
     same(said, forecaster.forecast(world, HORIZON))
     few = forecaster.forecast(world, 7, (0.1, 0.5, 0.9))
     assert few.quantiles.tobytes() == np.ascontiguousarray(said.quantiles[:, :7, [0, 4, 8]]).tobytes()
+
+
+def test_a_version_of_before_weekdays_counted_says_what_it_said(world):
+    content = joblib.load(MODELS_DIR / read_manifest(MODELS_DIR).entry("demand_forecast").file)
+    world = SeriesTable(world.names, world.days, world.values * 200)
+    learners = [{**one, "kind": "count"} for one in content["learners"]]
+    by_size = np.array(content["conformal"])[:, :4, 0].tolist()
+    earlier = forecaster_of({**content, "learners": learners, "conformal": by_size}, sha256="")
+    said = earlier.forecast(world, 7)
+    assert np.isfinite(said.quantiles).all()
+    past = past_of(world.values, world.names, earlier.pace)
+    last = np.array([len(world.days) - 1])
+    calendar = calendar_columns(np.concatenate([world.days, said.days]), earlier.pace, earlier.place)
+    rows = rows_of(past, calendar, last, 1, 0)  # with levels as large as they are
+    raw = earlier.learners[0].trees.raw_scores(rows[:, 0])
+    found = earlier.learners[0].means(past, last, rows, 1)[:, 0]
+    assert np.allclose(found, np.exp(np.clip(raw, -8, 4)) * past.mean_levels[0][:, -1])
 
 
 def test_means_add_up_to_what_is_asked_for(forecaster):

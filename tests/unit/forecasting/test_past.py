@@ -5,8 +5,9 @@ import pytest
 
 from features.forecasting.calendars import COLUMNS
 from features.forecasting.pace import DAILY, WEEKLY
-from features.forecasting.past import median_known, past_of, rolling
+from features.forecasting.past import past_of
 from features.forecasting.rows import NAMES, rows_of
+from features.forecasting.windows import median_known, rolling
 
 SERIES = tuple((district, group) for district in ("north", "south") for group in ("A", "O", "B"))
 

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.matching import memory
 from consumers.recording.folding import fold
 from consumers.recording.projection import TOPOLOGY, Projection
 from consumers.recording.refusals import refused_row
-from consumers.recording.requests import REMEMBERED_MS, folded_closings, folded_requests, unrepeated
+from consumers.recording.requests import folded_closings, folded_requests, unrepeated
 from consumers.recording.rows import (
     ClosingRow,
     DepartureRow,
@@ -27,6 +26,7 @@ from features.rule_set import INDIA_2020
 from features.vectors import MATCH_FEATURES
 from schemas.catalogue import topics
 from schemas.errors import InvalidRecord
+from schemas.identifiers import REMEMBERED_MS
 from tests.record_events import AT, CODEC, MINUTE, an_id, event, matches_of, record
 
 PROJECTION = Projection(CODEC, INDIA_2020, MATCH_FEATURES)
@@ -220,7 +220,6 @@ def test_folded_requests_are_the_same_in_any_order_and_with_repeats(order, repea
 
 
 def test_what_is_a_repeat_is_told_by_request_topic_id_and_seven_days_from_what_was_taken_in():
-    assert REMEMBERED_MS == memory.REMEMBERED_MS
 
     def at(ms, n=1, topic="blood-request-created", **changes):
         (row,) = PROJECTION.rows(record(topic, event(topic, event_id=an_id(n), **changes))._replace(timestamp_ms=ms))
