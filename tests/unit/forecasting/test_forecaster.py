@@ -13,13 +13,13 @@ from features.forecasting.calendars import calendar_columns
 from features.forecasting.histories import refusals
 from features.forecasting.past import past_of
 from features.forecasting.reconciliation import added_up
-from features.forecasting.rows import rows_of
+from features.forecasting.rows import LEVEL_MOST, NAMES, rows_of
 from features.scoring import ModelRefusedError
 from features.series import LEVELS, SeriesTable
 from producers.simulator import World
 from producers.simulator.demand import daily_demand
 from smartblood.errors import Fatal
-from smartblood.registry.forecaster import forecaster_of
+from smartblood.registry.forecaster import COUNT, USUAL, Learner, forecaster_of
 from smartblood.registry.loading import load_forecaster, load_released_forecaster, verify
 from smartblood.registry.manifest import read_manifest
 from smartblood.settings import MODELS_DIR
@@ -37,6 +37,14 @@ def forecaster():
 def world():
     # Another seed than the artefact was learned from, and districts that differ as Kerala's may.
     return daily_demand(World(), 77, LAST, 800, sizes=(0.5, 20.0))
+
+
+class Heard:
+    """Trees that say nothing, and keep what they were shown."""
+
+    def raw_scores(self, rows):
+        self.rows = rows
+        return np.zeros(len(rows))
 
 
 def changed(table, rows):
@@ -76,9 +84,16 @@ def test_a_version_of_before_weekdays_counted_says_what_it_said(world):
     last = np.array([len(world.days) - 1])
     calendar = calendar_columns(np.concatenate([world.days, said.days]), earlier.pace, earlier.place)
     rows = rows_of(past, calendar, last, 1, 0)  # with levels as large as they are
-    raw = earlier.learners[0].trees.raw_scores(rows[:, 0])
-    found = earlier.learners[0].means(past, last, rows, 1)[:, 0]
-    assert np.allclose(found, np.exp(np.clip(raw, -8, 4)) * past.mean_levels[0][:, -1])
+    assert (rows[..., NAMES.index("level")] > LEVEL_MOST).any()
+    levels = {}
+    for kind in (COUNT, USUAL):
+        trees = Heard()
+        means = Learner(kind, 0, trees).means(past, last, rows, 1)[:, 0]
+        levels[kind] = trees.rows[:, NAMES.index("level")]
+        if kind == COUNT:
+            assert np.array_equal(means, past.mean_levels[0][:, -1])
+    assert np.array_equal(levels[COUNT], rows[:, 0, NAMES.index("level")])
+    assert levels[USUAL].max() == LEVEL_MOST
 
 
 def test_means_add_up_to_what_is_asked_for(forecaster):
