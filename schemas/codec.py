@@ -20,6 +20,7 @@ import fastavro
 
 from schemas.catalogue import latest_schema, schema_files
 from schemas.errors import InvalidRecord
+from schemas.logical_types import contradiction, without_logical_types
 from schemas.records import Event
 from schemas.strict import Unlawful, Walk, walk_of
 
@@ -37,15 +38,6 @@ class SchemaRegistry(Protocol):
 
     def register(self, subject: str, schema: dict[str, Any]) -> int:
         """Return the id of ``schema`` under ``subject``, registering it where it is new."""
-
-
-def without_logical_types(schema: Any) -> Any:  # noqa: ANN401 - Avro schemas are nested JSON
-    """Return ``schema`` without its ``logicalType`` entries, at any depth."""
-    if isinstance(schema, dict):
-        return {name: without_logical_types(part) for name, part in schema.items() if name != "logicalType"}
-    if isinstance(schema, list):
-        return [without_logical_types(part) for part in schema]
-    return schema
 
 
 class Reader(NamedTuple):
@@ -155,8 +147,13 @@ class Codec:
     def _reader(self, topic: str, schema_id: int) -> Reader:
         writer = self._writer_schema(topic, schema_id)
         newest = self._parsed(topic)
-        if writer.get("name") is None or fullname(writer) != fullname(newest):
+        # As Avro resolves schemas: by the name alone, since code generators have namespaces of their own.
+        if writer.get("name") is None or _name(writer) != _name(newest):
             reason = f"value: schema {schema_id} is {fullname(writer)}, not what {topic} carries"
+            raise InvalidRecord(reason, kind="unknown_schema")
+        wrong = contradiction(writer, latest_schema(topic).load())
+        if wrong is not None:
+            reason = f"value: schema {schema_id} means something else than {topic} does: {wrong}"
             raise InvalidRecord(reason, kind="unknown_schema")
         try:
             parsed: Any = fastavro.parse_schema(without_logical_types(writer))
@@ -203,6 +200,10 @@ def fullname(schema: dict[str, Any]) -> str:
     name = str(schema.get("name", "unnamed"))
     namespace = schema.get("namespace")
     return f"{namespace}.{name}" if namespace and "." not in name else name
+
+
+def _name(schema: dict[str, Any]) -> str:
+    return fullname(schema).rpartition(".")[2]
 
 
 def one_line(error: BaseException) -> str:

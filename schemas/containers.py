@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, cast
 import fastavro
 
 from schemas.catalogue import latest_schema
-from schemas.codec import fullname, one_line, without_logical_types
+from schemas.codec import fullname, one_line
+from schemas.logical_types import contradiction, without_logical_types
 from schemas.records import Event, Record
 
 TOPIC, TOLD = "smartblood.topic", "smartblood.told"
@@ -70,11 +71,16 @@ def read_container(file: BinaryIO) -> tuple[str, dict[str, Any], Iterator[tuple[
     try:
         blocks = fastavro.block_reader(file)
         topic, told = str(blocks.metadata[TOPIC]), json.loads(blocks.metadata[TOLD])
-        newest = fastavro.parse_schema(without_logical_types(_schema(latest_schema(topic).load())))
+        wanted = _schema(latest_schema(topic).load())
+        newest = fastavro.parse_schema(without_logical_types(wanted))
         written = fastavro.parse_schema(without_logical_types(blocks.writer_schema))
+        wrong = contradiction(blocks.writer_schema, wanted)
     except Exception as error:  # arbitrary bytes make it raise nearly anything
         message = f"no Avro file of a topic's records: {type(error).__name__}: {one_line(error)}"
         raise ValueError(message) from error
+    if wrong is not None:
+        message = f"records of another meaning than {topic}'s: {wrong}"
+        raise ValueError(message)
     return topic, told, _records(topic, blocks, written, None if written == newest else newest)
 
 

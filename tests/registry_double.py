@@ -14,41 +14,10 @@ class Double:
         self.schemas: dict[int, dict] = {}
         self.asked: list[str] = []
         self.failures: list[int] = []
+        self.is_one = True
+        self.has_error_codes = True
         self.authorization: set[str | None] = set()
-        double = self
-
-        class Answering(BaseHTTPRequestHandler):
-            def answer(self, status: int, body: dict) -> None:
-                text = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def failing(self) -> bool:
-                double.asked.append(f"{self.command} {self.path}")
-                double.authorization.add(self.headers.get("Authorization"))
-                if double.failures:
-                    self.answer(double.failures.pop(0), {})
-                    return True
-                return False
-
-            def do_GET(self) -> None:
-                schema = double.schemas.get(int(self.path.rpartition("/")[2]))
-                if not self.failing():
-                    self.answer(404, {"error_code": 40403}) if schema is None else self.answer(200, schema)
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if not self.failing():
-                    number = next((n for n, s in double.schemas.items() if s == body), len(double.schemas) + 1)
-                    double.schemas[number] = body
-                    self.answer(200, {"id": number})
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._answering, self._port = Answering, 0
+        self._answering, self._port = type("OfOne", (Answering,), {"double": self}), 0
         self._server: ThreadingHTTPServer | None = None
         self.start()
 
@@ -68,3 +37,55 @@ class Double:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+
+class Answering(BaseHTTPRequestHandler):
+    """What answers for a `Double`."""
+
+    double: Double
+
+    def answer(self, status: int, body: dict | list) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def failing(self) -> bool:
+        self.double.asked.append(f"{self.command} {self.path}")
+        self.double.authorization.add(self.headers.get("Authorization"))
+        if self.double.failures:
+            self.answer(self.double.failures.pop(0), {})
+            return True
+        return False
+
+    def missing(self) -> None:
+        if self.double.is_one and self.double.has_error_codes:
+            self.answer(404, {"error_code": 40403})
+        else:
+            self.send_error(404)
+
+    def do_GET(self) -> None:
+        last = self.path.rpartition("/")[2]
+        if self.failing():
+            return
+        if self.double.is_one and last == "subjects":
+            self.answer(200, [])
+        elif self.double.is_one and last.isdigit() and int(last) in self.double.schemas:
+            self.answer(200, self.double.schemas[int(last)])
+        else:
+            self.missing()
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.failing():
+            return
+        if not self.double.is_one:
+            self.missing()
+        else:
+            number = next((n for n, s in self.double.schemas.items() if s == body), len(self.double.schemas) + 1)
+            self.double.schemas[number] = body
+            self.answer(200, {"id": number})
+
+    def log_message(self, *_: object) -> None:
+        pass

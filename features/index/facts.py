@@ -36,7 +36,7 @@ from features.kernels import kernel
 from features.local_time import start_of_day
 from features.rule_set import RuleSet
 from schemas.catalogue import latest_schema
-from schemas.codec import without_logical_types
+from schemas.logical_types import without_logical_types
 
 TOPIC = "donor-states"
 DAYS_MAX = 10_000_000

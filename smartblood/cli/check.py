@@ -52,6 +52,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield from _database(settings)
     else:
         yield _looked("postgres", _local_postgres)
+    if settings.schema_registry_url:
+        yield _looked("registry", lambda: _registry(settings.schema_registry_url or ""))
     yield from _artefacts(settings)
     yield _looked("schedules", lambda: _schedules(settings))
 
@@ -126,6 +128,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("tables", "up to date")
     for difference in differences:
         yield Finding("tables", difference, well=False)
+
+
+def _registry(url: str) -> str:
+    from smartblood.kafka.schema_registry import HttpRegistry  # noqa: PLC0415 - quick help
+
+    return f"it answers, with {len(HttpRegistry(url).subjects())} subjects"
 
 
 def _schedules(settings: Settings) -> str:

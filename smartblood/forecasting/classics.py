@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
+from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +74,9 @@ def _best(values: Floats, horizon: int, models: list[dict[str, Any]]) -> tuple[F
         return flat
     series = pd.Series(values)  # what predicts needs an index
     found = []
-    with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
+    # Its matrices are tiny: more threads than one would wait for each other, awake.
+    one_thread = threadpool_limits(limits=1, user_api="blas")
+    with one_thread, warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
         for model in models:
             try:
                 fitted = ETSModel(series, **model).fit(disp=False)

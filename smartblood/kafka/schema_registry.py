@@ -5,12 +5,14 @@ remembered for a little while only, since it may be registered a moment later.
 
 References
 ----------
-Confluent Schema Registry API, version 1: ``GET /schemas/ids/{id}``, ``POST /subjects/{subject}/versions``.
+Confluent Schema Registry API, version 1: ``GET /schemas/ids/{id}``, ``POST /subjects/{subject}/versions``,
+``GET /subjects``; errors have an ``error_code`` of their own.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import time
@@ -18,7 +20,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from schemas.codec import Codec
 from smartblood.errors import Fatal, Retryable
@@ -71,17 +73,15 @@ class HttpRegistry:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            message = "SMARTBLOOD_SCHEMA_REGISTRY_URL: should be http://host:port or https://host:port"
-            raise Fatal(message)
-        self._where = parts.hostname + (f":{parts.port}" if parts.port else "")
-        self._url = urllib.parse.urlunsplit((parts.scheme, self._where, parts.path.rstrip("/"), "", ""))
+        parts, self._where = _split(url)
+        self._path = parts.path.rstrip("/")
+        self._url = urllib.parse.urlunsplit((parts.scheme, self._where, self._path, "", ""))
         self._headers = {"Accept": f"{CONTENT_TYPE}, application/json", "Content-Type": CONTENT_TYPE}
         if parts.username is not None:
             pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
             self._headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
         self._patience_s, self._clock, self._sleep = patience_s, clock, sleep
+        self._is_registry = False
         self._schemas: dict[int, dict[str, Any]] = {}
         self._unknown_at: dict[int, float] = {}
         self._ids: dict[tuple[str, str], int] = {}
@@ -134,6 +134,26 @@ class HttpRegistry:
         self._schemas[schema_id] = schema
         return schema_id
 
+    def subjects(self) -> list[str]:
+        """Return what schemas are registered under; by this a URL is seen to be a registry's.
+
+        Raises
+        ------
+        Retryable
+            If none answers.
+        Fatal
+            If it refuses.
+        """
+        try:
+            found = self._read("GET", "/subjects", None)
+        except urllib.error.HTTPError as error:
+            self._check(error.code)
+            self._complain(str(error.code))
+        if not isinstance(found, list):
+            self._complain("its answer is no list of subjects")
+        self._is_registry = True
+        return found
+
     def _asked(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any] | None:
         """Ask until there is an answer; None where the registry says that there is no such thing."""
         began, wait_s = self._clock(), 0.1
@@ -147,17 +167,28 @@ class HttpRegistry:
             wait_s = min(2 * wait_s, 2.0)
 
     def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any] | None:
+        try:
+            found = self._read(method, path, body)
+        except urllib.error.HTTPError as error:
+            self._check(error.code)
+            if self._is_its_word(error):
+                return None
+            self._complain(str(error.code))
+        if not isinstance(found, dict) or not found.keys() & {"schema", "id"}:
+            self._complain("its answer has neither a schema nor an id")
+        self._is_registry = True
+        return found
+
+    def _read(self, method: str, path: str, body: bytes | None) -> Any:  # noqa: ANN401 - what JSON there is
         request = urllib.request.Request(self._url + path, body, self._headers, method=method)  # noqa: S310 - checked above
         try:
             with urllib.request.urlopen(request, timeout=CALL_S) as answer:  # noqa: S310 - checked above
-                found = json.load(answer)
-        except urllib.error.HTTPError as error:
-            self._check(error.code)
-            return None
+                return json.load(answer)
+        except urllib.error.HTTPError:
+            raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             message = f"the schema registry at {self._where} doesn't answer: {type(error).__name__}"
             raise Retryable(message) from error
-        return found if isinstance(found, dict) else None
 
     def _check(self, status: int) -> None:
         """Raise where a status means anything but that there is no such thing."""
@@ -167,6 +198,41 @@ class HttpRegistry:
         if status in BUSY or status >= FIRST_FAILING:
             message = f"the schema registry at {self._where} can't answer now ({status})"
             raise Retryable(message)
+
+    def _is_its_word(self, error: urllib.error.HTTPError) -> bool:
+        """Tell whether a registry says that there is no such thing, or somebody who knows of no registry.
+
+        A proxy without a server behind it, or a URL without the registry's path, has a 404 for everything: records
+        whose schemas are known would all be refused.
+        """
+        try:
+            said = json.load(error)
+        except (OSError, http.client.HTTPException, ValueError):
+            said = None
+        if isinstance(said, dict) and isinstance(said.get("error_code"), int):
+            return True
+        if not self._is_registry:
+            with contextlib.suppress(Fatal, Retryable):
+                self.subjects()
+        return self._is_registry
+
+    def _complain(self, why: str) -> NoReturn:
+        message = f"what answers at {self._where}{self._path} is no schema registry ({why}): "
+        raise Retryable(message + "look at SMARTBLOOD_SCHEMA_REGISTRY_URL")
+
+
+def _split(url: str) -> tuple[urllib.parse.SplitResult, str]:
+    """Return a URL's parts, and its host and port."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
+    except ValueError:  # brackets that don't close, a port that is none
+        parts, port = urllib.parse.urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        message = "SMARTBLOOD_SCHEMA_REGISTRY_URL: should be http://host:port or https://host:port"
+        raise Fatal(message)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return parts, host + (f":{port}" if port else "")
 
 
 def codec_of(settings: RegistrySettings, *, patience_s: float = PATIENCE_S) -> Codec:

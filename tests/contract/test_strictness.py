@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from features.index.avro_columns import ColumnDecoder
 from schemas.catalogue import HERE, latest_schema, schema_files
-from schemas.codec import FRAME, Codec, without_logical_types
+from schemas.codec import FRAME, Codec
 from schemas.errors import InvalidRecord
+from schemas.logical_types import without_logical_types
 from schemas.strict import Unlawful, walk_of
 from tests.oracle import avro
 

@@ -7,6 +7,7 @@ from consumers.matching import Matching
 from consumers.topology import Input
 from schemas.codec import Codec
 from schemas.records import Record
+from smartblood.cli.check import findings
 from smartblood.errors import Retryable
 from smartblood.kafka.batches import look_at
 from smartblood.kafka.halving import answer
@@ -54,3 +55,28 @@ def test_workers_are_made_while_the_registry_is_down(double) -> None:
     DonorState(codec_of(load(schema_registry_url=double.url), patience_s=LOOP_PATIENCE_S))
     panel = load_panel(Settings().models_dir)
     Matching(codec_of(load(schema_registry_url=double.url), patience_s=LOOP_PATIENCE_S), panel).warm()
+
+
+def test_check_says_whether_a_registry_answers(double) -> None:
+    def found(url):
+        return [(one.text, one.well) for one in findings(load(schema_registry_url=url)) if one.subject == "registry"]
+
+    assert found(double.url) == [("it answers, with 0 subjects", True)]
+    double.is_one = False
+    (text, well), *_ = found(double.url)
+    assert not well
+    assert "is no schema registry (404): look at SMARTBLOOD_SCHEMA_REGISTRY_URL" in text
+    double.stop()
+    assert not found(double.url)[0][1]
+    assert "should be http://" in found("garbage")[0][0]
+    assert found(None) == []
+
+
+def test_records_wait_where_the_url_is_no_registrys(double) -> None:
+    record = registered(double)
+    double.is_one = False
+    processor = DonorState(codec_of(load(schema_registry_url=double.url), patience_s=LOOP_PATIENCE_S))
+    with pytest.raises(Retryable, match="is no schema registry"):
+        look_at(processor, record, 1)
+    double.is_one = True
+    assert look_at(processor, record, 1).is_input

@@ -123,6 +123,39 @@ def test_a_schema_of_another_kind_is_unknown(double: Double, registry: HttpRegis
     assert registry.schema(2**31) is None
 
 
-def test_a_url_that_is_none_stops_at_once() -> None:
+def test_who_is_no_registry_says_nothing_about_schemas(double: Double, registry: HttpRegistry) -> None:
+    double.is_one = False
+    for ask in (lambda: registry.schema(7), lambda: registry.register("s", {"type": "string"}), registry.subjects):
+        with pytest.raises(
+            Retryable, match=r"at 127\.0\.0\.1:\d+ is no schema registry .*SMARTBLOOD_SCHEMA_REGISTRY_URL"
+        ):
+            ask()
+    double.is_one = True
+    assert registry.schema(7) is None
+    assert registry.register("s", {"type": "string"}) == 1
+
+
+def test_a_registry_without_error_codes_is_known_by_its_subjects(double: Double, registry: HttpRegistry) -> None:
+    double.has_error_codes = False
+    assert registry.schema(7) is None
+    assert registry.schema(8) is None
+    assert double.asked == ["GET /schemas/ids/7", "GET /subjects", "GET /schemas/ids/8"]
+
+
+def test_an_answer_that_holds_no_schema_is_no_word_about_it(double: Double) -> None:
+    double.schemas[1] = {"status": "ok"}
+    with pytest.raises(Retryable, match="is no schema registry"):
+        HttpRegistry(double.url, patience_s=0).schema(1)
+
+
+@pytest.mark.parametrize(
+    "url", ["registry:8081", "http://", "http://h:99999", "http://h:abc", "http://[::1", "garbage"]
+)
+def test_a_url_that_is_none_stops_at_once(url: str) -> None:
     with pytest.raises(Fatal, match="SMARTBLOOD_SCHEMA_REGISTRY_URL"):
-        HttpRegistry("registry:8081")
+        HttpRegistry(url)
+
+
+def test_an_address_of_ip_version_6_is_a_host() -> None:
+    with pytest.raises(Retryable, match=r"at \[::1\]:9 doesn't answer: URLError"):
+        HttpRegistry("http://[::1]:9", patience_s=0).schema(1)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from features.index.avro_columns import NULL, ColumnDecoder
 from schemas.catalogue import latest_schema
-from schemas.codec import FRAME, Codec, without_logical_types
+from schemas.codec import FRAME, Codec
 from schemas.errors import InvalidRecord
+from schemas.logical_types import without_logical_types
 from tests.oracle import worlds
 
 CODEC = Codec()
