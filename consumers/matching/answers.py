@@ -320,4 +320,8 @@ def _nobody(request: Event, found: Found) -> str:
         return f"nobody {within} has a compatible group"
     if found.n_eligible == 0:
         return f"nobody of a compatible group {within} is eligible now and until required_by"
-    return f"nobody is askable {within}: those who are eligible are away, not reachable, promised or asked already"
+    unwilling = (
+        "not willing to give by apheresis, " if procedure_of(request["component"]) is Procedure.APHERESIS else ""
+    )
+    who = f"those who are eligible are {unwilling}away, not reachable, promised or asked already"
+    return f"nobody is askable {within}: {who}"

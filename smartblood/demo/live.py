@@ -24,7 +24,6 @@ from smartblood.kafka.publisher import Publisher
 from smartblood.kafka.tail import Tail
 
 FRAMES_A_SECOND = 8
-WIDE_COLUMNS = 150
 LAST_ANSWERS_WITHIN_S = 10.0
 FIRST_REQUEST_ID = 1_000_001
 TOP_K = 10
@@ -101,9 +100,10 @@ def _screen(console: Console) -> Iterator[Show]:
     if not console.is_terminal:
         yield lambda watch, _n_sent, _n: console.print(view.plain(watch.latest[-1]), soft_wrap=True, highlight=False)
         return
-    wide = console.width >= WIDE_COLUMNS
     with Live(console=console, refresh_per_second=FRAMES_A_SECOND) as live:
-        yield lambda watch, n_sent, n: live.update(view.live(watch, n_sent=n_sent, n_requests=n, wide=wide))
+        yield lambda watch, n_sent, n: live.update(
+            view.live(watch, n_sent=n_sent, n_requests=n, width=console.width, height=console.height)
+        )
 
 
 def _now() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from textwrap import fill
 
 import numpy as np
 from rich import box
@@ -14,6 +15,19 @@ from rich.text import Text
 
 from features.compatibility import group_text
 from schemas.records import Event
+
+WIDE_COLUMNS = 150
+"""From here on each thing has a column of its own; below, what was asked stands in one beside the offers."""
+
+LINES_A_ROW = 3
+LINES_BESIDES = 11
+"""Title, head, and figures on two lines."""
+
+REASON_COLUMNS = 46
+"""What a screen of 80 columns has for why nobody is offered, on as many lines as a row has."""
+
+FUNNEL = "considered→compatible\n→eligible→askable\n→offered"
+BEST_THREE = "best three: donor, group, distance, score, why"
 
 URGENCY_STYLE = {"LOW": "dim", "MEDIUM": "", "HIGH": "yellow", "CRITICAL": "bold red"}
 
@@ -60,28 +74,51 @@ def percentile_ms(latencies_ms: Sequence[float], percent: float) -> float:
     return float(np.percentile(latencies_ms, percent)) if len(latencies_ms) else float("nan")
 
 
-def live(watch: Watch, *, n_sent: int, n_requests: int, wide: bool) -> Group:
-    """Return the table of the latest answers above a line of figures; ``wide`` has room for reasons."""
-    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, title="Matches, as they come", title_justify="left")
+def live(watch: Watch, *, n_sent: int, n_requests: int, width: int, height: int) -> Group:
+    """Return the table of the latest answers, as many as the screen has room for, above a line of figures.
+
+    Parameters
+    ----------
+    width, height : int
+        Of the screen, in columns and lines.
+    """
+    wide = width >= WIDE_COLUMNS
+    table = _wide_table() if wide else _narrow_table()
+    n_rows = max((height - LINES_BESIDES) // LINES_A_ROW, 1)
+    for answer in list(watch.latest)[-n_rows:]:
+        event = answer.event
+        asked = Text.assemble(
+            (group_text(event["blood_group"]), "bold"),
+            f" {needs(event)}\n",
+            (event["urgency"].lower(), URGENCY_STYLE[event["urgency"]]),
+        )
+        request, ms = str(event["request_id"]), f"{answer.latency_ms:.0f}"
+        if wide:
+            table.add_row(request, asked, funnel(event), best_three(event), ms)
+        else:
+            table.add_row(Text.assemble(f"{request} ", asked, f", {ms} ms\n{funnel(event)}"), best_three(event))
+    return Group(table, Text(figures(watch, n_sent=n_sent, n_requests=n_requests), style="bold"))
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, title="Matches, as they come", title_justify="left")
+
+
+def _wide_table() -> Table:
+    table = _table()
     table.add_column("request", justify="right", no_wrap=True)
     table.add_column("needs\nurgency", no_wrap=True)
-    table.add_column("considered→compatible\n→eligible→askable\n→offered", justify="right", no_wrap=True)
-    table.add_column("best three: donor, group, distance, score" + (", why" if wide else ""), ratio=1)
+    table.add_column(FUNNEL, justify="right", no_wrap=True)
+    table.add_column(BEST_THREE, ratio=1, no_wrap=True, overflow="ellipsis")
     table.add_column("ms", justify="right", no_wrap=True)
-    for answer in watch.latest:
-        event = answer.event
-        table.add_row(
-            str(event["request_id"]),
-            Text.assemble(
-                (group_text(event["blood_group"]), "bold"),
-                f" {needs(event)}\n",
-                (event["urgency"].lower(), URGENCY_STYLE[event["urgency"]]),
-            ),
-            funnel(event),
-            best_three(event, wide=wide),
-            f"{answer.latency_ms:.0f}",
-        )
-    return Group(table, Text(figures(watch, n_sent=n_sent, n_requests=n_requests), style="bold"))
+    return table
+
+
+def _narrow_table() -> Table:
+    table = _table()
+    table.add_column(f"request, needs\nurgency, ms\n{FUNNEL}", no_wrap=True)
+    table.add_column(BEST_THREE, ratio=1, no_wrap=True, overflow="ellipsis")
+    return table
 
 
 def needs(event: Event) -> str:
@@ -95,20 +132,20 @@ def funnel(event: Event) -> str:
     return "→".join(f"{count:,}" for count in [*counts, len(event["matches"])])
 
 
-def best_three(event: Event, *, wide: bool) -> Text:
+def best_three(event: Event) -> Text:
     """Return the first three offers, a line each; or why there is none."""
     if not event["matches"]:
-        return Text(event["empty_because"] or "nobody", style="italic")
+        why = event["empty_because"] or "nobody"
+        return Text(fill(why, REASON_COLUMNS, max_lines=LINES_A_ROW, placeholder="…"), style="italic")
     lines = []
     for offer in event["matches"][:3]:
         reasons = [reason for reason in offer["reasons"] if not reason.endswith(" km")]  # it has a column of its own
-        why = f"  {', '.join(reasons)}" if wide else ""
         lines.append(
             Text.assemble(
                 (f"{offer['donor_id']:>6}", "cyan"),
                 f" {group_text(offer['blood_group']):>3} {offer['distance_km']:5.2f} km ",
                 (f"{offer['match_score']:.3f}", "green"),
-                (why, "dim"),
+                (f"  {', '.join(reasons)}", "dim"),
             )
         )
     return Text("\n").join(lines)

@@ -230,6 +230,7 @@ def _write_offers(connection: Connection, rows: Folded) -> None:
         answers.TRIM_RESPONSES,
         outcomes.FORGET_OUTCOMES,
         outcomes.TRIM_OUTCOMES,
+        sql.FORGET_REFUSALS,
     ):
         _put(connection, forget, sql.ERASURES, erasures)
     _put(connection, sql.EMPTY_OFFERS, sql.ERASURES, erasures)

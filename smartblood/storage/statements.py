@@ -15,6 +15,8 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Table,
+    Text,
+    Update,
     and_,
     case,
     cast,
@@ -270,3 +272,16 @@ EMPTY_OFFERS = (
     )
 )
 """Offers of the erased keep their rows, without what was known of the person; for erasures that are new."""
+
+_KEYED_BY_DONOR = ("donation-recorded", "donor-responded")
+
+
+def _forget_refusals() -> Update:
+    at, erased = REFUSED_RECORDS.c, ERASURES.rows.c
+    key = func.convert_to(cast(erased.donor_id, Text), "UTF8")
+    of_donors = or_(*(at.source_topic.endswith(topic, autoescape=True) for topic in _KEYED_BY_DONOR))
+    return update(REFUSED_RECORDS).values(key=null(), value=null()).where(at.key == key, of_donors)
+
+
+FORGET_REFUSALS = _forget_refusals()
+"""Of refused records about the erased, the place and the error alone are left: what they say of when isn't known."""

@@ -5,6 +5,8 @@ import itertools
 import pytest
 
 from consumers.recording.folding import fold
+from consumers.recording.refusals import refused_row
+from schemas.errors import InvalidRecord
 from tests.integration.recording.sink_world import (
     OFFER,
     PROJECTION,
@@ -140,3 +142,22 @@ def test_a_donor_who_comes_back_is_shown_again(sink, ask):
     assert ask("SELECT id FROM donors") == []
     put(sink, state(total_donations=0))
     assert ask("SELECT id, total_donations FROM donors") == [{"id": 42, "total_donations": 0}]
+
+
+def test_of_refused_records_about_the_erased_the_place_and_the_error_are_left(sink, ask):
+    def refused(topic, key, offset):
+        raw = record(topic, b"garbage", offset=offset)._replace(key=key)
+        return refused_row(raw, InvalidRecord("value: no frame", kind="undecodable"), f"p-{topic}")
+
+    topics = ("donor-responded", "donation-recorded", "blood-request-created")
+    rows = [refused(topic, key, offset) for topic in topics for offset, key in enumerate((b"42", b"43", b"\xff", None))]
+    sink.write(fold(rows), [])
+    put(sink, erased(), back(-60, donor_id=43))
+    left = ask("SELECT source_topic, key, value, error FROM refused_records WHERE value IS NULL ORDER BY source_topic")
+    assert [(row["source_topic"], row["key"], row["error"]) for row in left] == [
+        ("p-donation-recorded", None, "value: no frame"),
+        ("p-donation-recorded", None, "value: no frame"),
+        ("p-donor-responded", None, "value: no frame"),
+        ("p-donor-responded", None, "value: no frame"),
+    ]
+    assert len(ask("SELECT 1 FROM refused_records WHERE value = 'garbage'::bytea")) == 8

@@ -244,6 +244,7 @@ def test_donors_of_tier_3_are_offered_on_sign_off_alone():
         ([state(1, blood_group="A_POS")], {}, "nobody within 250 km has a compatible group"),
         ([state(1, weight_kg=40.0)], {}, "nobody of a compatible group within 250 km is eligible"),
         ([state(1, contactable=False)], {}, "nobody is askable within 250 km"),
+        ([state(1, apheresis_willing=False)], {"component": "PLATELETS"}, "not willing to give by apheresis, away"),
         ([state(1)], {"blood_group": "UNKNOWN", "component": "PLATELETS"}, "typed first"),
     ],
 )
