@@ -138,6 +138,14 @@ class Processor(Protocol):
 
 
 @runtime_checkable
+class Confessing(Protocol):
+    """A processor that has more to say of a record that it failed on than the dead letter does."""
+
+    def failed(self, item: Input, error: Exception) -> list[Output]:
+        """Return what is written beside the dead letter of ``item``, on which ``process`` raised ``error``."""
+
+
+@runtime_checkable
 class Glancing(Protocol):
     """A processor that decodes and checks many records faster at once than one by one."""
 

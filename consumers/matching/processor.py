@@ -11,7 +11,7 @@ from consumers.matching.matcher import Matcher
 from consumers.matching.memory import TOPIC as STORE
 from consumers.matching.memory import RequestMemory, Statement, memory_of
 from consumers.matching.models import Load, Models, no_models
-from consumers.matching.runs import Scoring
+from consumers.matching.runs import Scoring, ScoringFailedError
 from consumers.matching.warming import warm_up
 from consumers.releases import TOPIC as RELEASES
 from consumers.stores import read_back
@@ -137,8 +137,17 @@ class Matching:
         outputs, scorings = self._answered(asked, self._answers.seen(batch.followed.get(DONOR_STATES, {})))
         for memory, answered in touched.values():
             outputs.append(self._output(STORE, memory.as_event(answered), str(memory.request_id)))
-        outputs.extend(self._logged(asked, scoring) for scoring in scorings)
+        if scorings:  # ids of their logs are derived from the first request that was looked for
+            first = next(one for one in asked if one.empty_because is None)
+            outputs.extend(self._logged(first.answered, scoring) for scoring in scorings)
         return outputs
+
+    def failed(self, item: Input, error: Exception) -> list[Output]:
+        """Return the log of the scoring run that failed, where one did."""
+        if item.event is None or not isinstance(error, ScoringFailedError):
+            return []
+        answered = Statement(item.event["occurred_at"], item.event["event_id"])
+        return [self._logged(answered, error.scoring, error=error.why)]
 
     def keep(self) -> None:
         """Make what is staged the memory."""
@@ -233,20 +242,19 @@ class Matching:
                     self._staged_in_no_district.append((request_id, one.request["district"]))
         return asked, touched
 
-    def _logged(self, asked: Sequence[Asked], scoring: Scoring) -> Output:
-        """Return the log of a scoring run; its id is derived from the first request that was looked for."""
-        first = next(one for one in asked if one.empty_because is None)
+    def _logged(self, answered: Statement, scoring: Scoring, error: str | None = None) -> Output:
+        """Return the log of a scoring run; its id is derived from ``answered``."""
         scorer = scoring.scorer
         event = {
-            "event_id": derived_event_id(f"{PREDICTIONS}/{scorer.name}/{scorer.version}", first.answered.event_id),
-            "occurred_at": first.answered.occurred_at,
+            "event_id": derived_event_id(f"{PREDICTIONS}/{scorer.name}/{scorer.version}", answered.event_id),
+            "occurred_at": answered.occurred_at,
             "model": scorer.name,
             "version": scorer.version,
             "source": SOURCE,
             "n_rows": scoring.n_rows,
             "inference_time_ms": scoring.seconds * 1000,
-            "success": True,
-            "error": None,
+            "success": error is None,
+            "error": error,
             "input_sample": None,
             "output_sample": None,
         }

@@ -25,6 +25,22 @@ class Scoring(NamedTuple):
     seconds: float
 
 
+class ScoringFailedError(Exception):
+    """A version could not score rows: {why}.
+
+    Parameters
+    ----------
+    scoring : Scoring
+        Rows and seconds of the run that failed.
+    why : str
+        One line; it quotes no row.
+    """
+
+    def __init__(self, scoring: Scoring, why: str) -> None:
+        super().__init__(f"{scoring.scorer.name} {scoring.scorer.version}: {why}")
+        self.scoring, self.why = scoring, why
+
+
 class Said(NamedTuple):
     """What one model says of rows, to 6 decimals; both of shape (n,).
 
@@ -88,17 +104,36 @@ class Runs:
         return said
 
     def by(self, scorer: Scorer, request: NDArray[np.int64], rows: NDArray[np.float64]) -> Said:
-        """Return the scores of rows by one version; ``request`` as in ``scores``."""
+        """Return the scores of rows by one version; ``request`` as in ``scores``.
+
+        Raises
+        ------
+        ScoringFailedError
+            If the version raises, or says what is no number.
+        """
         if len(rows) == 0:
             return NOTHING
         begun_s = self._timer()
-        scores = scorer.predict(rows)
+        scores = self._predicted(scorer, rows, begun_s)
         learned = told = np.round(scores, SCORE_DECIMALS)
         shifts = self._shift(scorer)
         if shifts is not None:
             told = np.round(shifted(scores, shifts[request]), SCORE_DECIMALS)
         self._note(Scoring(scorer, len(rows), self._timer() - begun_s))
         return Said(learned, told)
+
+    def _predicted(self, scorer: Scorer, rows: NDArray[np.float64], begun_s: float) -> NDArray[np.float64]:
+        def failed(why: str) -> ScoringFailedError:
+            return ScoringFailedError(Scoring(scorer, len(rows), self._timer() - begun_s), why)
+
+        try:
+            scores = scorer.predict(rows)
+        except Exception as error:  # whatever a version's code raises, its run failed
+            raise failed(type(error).__name__) from error
+        if not np.isfinite(scores).all():
+            why = "it says what is no number"
+            raise failed(why)
+        return scores
 
     def _shift(self, scorer: Scorer) -> NDArray[np.float64] | None:
         if scorer not in self._shifts:

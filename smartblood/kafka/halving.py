@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from consumers.topology import Batch, Input, Processor
+from consumers.topology import Batch, Confessing, Input, Processor
 from schemas.records import Output
 from smartblood.errors import Fatal
 from smartblood.kafka.batches import PASSED_ON, Item, own_failure
@@ -47,7 +47,7 @@ def answered(
     Returns
     -------
     list of Output
-        What it wrote.
+        What it wrote, and what it has to say of records that it failed on.
     list of Item
         The items that were taken, from the first on; those that it could not answer as refused.
     """
@@ -55,10 +55,13 @@ def answered(
     inputs = [Input(items[place].record, items[place].event) for place in places]
     found = answer(processor, inputs, followed, n_culprits_max=n_culprits_max, checked=checked)
     taken = list(items[: places[found.n_taken]] if found.n_taken < len(places) else items)
+    outputs = list(found.outputs)
     for place, item, error in found.culprits:
         refused = error if isinstance(error, TooLarge) else own_failure(error)
         taken[places[place]] = Item(item.record, error=refused, ours=refused is not error)
-    return found.outputs, taken
+        if refused is not error and isinstance(processor, Confessing):
+            outputs.extend(processor.failed(item, error))
+    return outputs, taken
 
 
 def answer(

@@ -141,8 +141,10 @@ class PlainScorer:
 class World:
     """A driver with matching alone; donors are sent as ``donor-states``."""
 
-    def __init__(self, *states: dict[str, Any], n_partitions: int = 1, **settings: Any) -> None:
-        self.scorer = PlainScorer()
+    def __init__(
+        self, *states: dict[str, Any], n_partitions: int = 1, scorer: PlainScorer | None = None, **settings: Any
+    ) -> None:
+        self.scorer = scorer or PlainScorer()
         self.driver = Driver([], n_partitions)
         self.matching = Matching(self.driver._codec, panel_of(self.scorer), **settings)
         self.driver._processors = [self.matching]
