@@ -9,9 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import psutil
+
+from tests.acceptance.lives import Lives
 from tests.acceptance.outsider import Outsider
 from tests.acceptance.system import System, Worker
-from tests.acceptance.world import DAY, closing, donation, now_us, ordinary, rematch, request, response
+from tests.acceptance.world import DAY, closing, now_us, rematch, request
 from tests.oracle import worlds
 
 PAST_SESSION_TIMEOUT_S = 8.0
@@ -41,7 +44,7 @@ class Load(threading.Thread):
         super().__init__(name="load", daemon=True)
         self._outsider = outsider
         self._rng = worlds.generator(74, seed)
-        self._n_donors = n_donors
+        self._lives = Lives(self._rng, n_donors)
         self._wait_s = 1 / rate
         self._halt = threading.Event()
         self.requests: list[dict] = []
@@ -49,10 +52,9 @@ class Load(threading.Thread):
         self.failure: Exception | None = None
 
     def publish_donors(self) -> None:
-        for donor_id in range(1, self._n_donors + 1):
-            for topic, event, _ in ordinary(self._rng, donor_id):
-                # Written now: what was written long ago is compacted whenever the broker likes to.
-                self._outsider.send(topic, donor_id, event, stray=donor_id % 5 == 0)
+        for topic, donor_id, event in self._lives.before():
+            # Written now: what was written long ago is compacted whenever the broker likes to.
+            self._outsider.send(topic, donor_id, event, stray=donor_id % 5 == 0)
         self._outsider.flush()
 
     def run(self) -> None:
@@ -79,8 +81,7 @@ class Load(threading.Thread):
         luck = rng.random()
         self.n_sent += 1
         if luck < 0.6:
-            donor_id = int(rng.integers(1, self._n_donors + 1))
-            topic, event = self._of_donor(donor_id, now - int(rng.integers(0, 10)) * DAY)
+            topic, donor_id, event = self._lives.next(now)
             self._outsider.send(topic, donor_id, event, stray=stray)
             return
         if luck < 0.9 or not self.requests:
@@ -93,14 +94,6 @@ class Load(threading.Thread):
             event |= {"event_id": worlds.event_id(rng), "occurred_at": now, "units_required": int(rng.integers(3, 6))}
             event["required_by"] = now + DAY // 4
         self._outsider.send("blood-request-created", event["request_id"], event, stray=stray)
-
-    def _of_donor(self, donor_id: int, at: int) -> tuple[str, dict]:
-        rng = self._rng
-        if rng.random() < 0.3:
-            outcome = str(worlds.pick(rng, ["COMPLETED", "CANCELLED", "NO_SHOW"]))
-            return "donation-recorded", donation(rng, donor_id, at, outcome=outcome)
-        said = str(worlds.pick(rng, ["NOTIFIED", "ACCEPTED", "DECLINED", "EXPIRED", "ARRIVED"]))
-        return "donor-responded", response(rng, donor_id, at, int(rng.integers(1, 300)), said)
 
 
 class Afterwards(threading.Thread):
@@ -233,6 +226,19 @@ class Chaos:
     def _break_postgres(self) -> None:
         self._outage(self.postgres)
 
+    def _freeze_postgres(self) -> None:
+        """Postgres takes what it is sent and says nothing, for longer than it takes the broker to give a member up."""
+        first = psutil.Process(self.postgres.process.pid)
+        first.suspend()  # it begins no other from now on
+        frozen = [first, *first.children(recursive=True)]
+        try:
+            for process in frozen:
+                process.suspend()
+            self._wait(PAST_SESSION_TIMEOUT_S)
+        finally:
+            for process in frozen:
+                process.resume()
+
     def _cut_power(self) -> None:
         """Everything dies at once, and is started again at once."""
         for worker in self._slots.values():
@@ -284,7 +290,7 @@ class Chaos:
 
 
 def plan_of(**counts: int) -> list[str]:
-    """What is to happen, and how often: kill, stop, sleep, join, break_broker, break_postgres, cut_power."""
+    """What is to happen, and how often: the names of what ``Chaos`` does, each without what it begins with."""
     return [what for what, n in counts.items() for _ in range(n)]
 
 

@@ -67,3 +67,19 @@ def wrong_states(at_home, states) -> list[str]:
         departed = departures(latest[donor_id], history) if donor_id in latest else ["no state"]
         lines += [f"donor {donor_id}: {line}" for line in departed]
     return lines
+
+
+def courses_of_donors(states) -> dict[str, int]:
+    """How many donors were led each way by their states, so that a test can say that all ways were gone."""
+    cells = defaultdict(set)
+    for one in states:
+        cells[one.key].add(one.event["h3_cell"])
+    latest = records.latest_states(states).values()
+    ends = [{one["until"] is None for one in state["deferrals"]} for state in latest]
+    return {
+        "moved": sum(len(of_donor) > 1 for of_donor in cells.values()),
+        "erased": sum(state["erased_at"] is not None for state in latest),
+        "back": sum(state["last_erased_at"] is not None and state["registered_at"] is not None for state in latest),
+        "deferred for ever": sum(True in of_donor for of_donor in ends),
+        "deferred for a time": sum(False in of_donor for of_donor in ends),
+    }

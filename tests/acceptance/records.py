@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 
@@ -50,14 +50,51 @@ FROM model_prediction_logs WHERE created_at > NOW() - INTERVAL '24 hours' GROUP 
 """
 
 
-def offers_in(matches: Iterable[Seen], erased: frozenset[int] = frozenset()) -> Counter:
+class Erasure(NamedTuple):
+    """When a donor was erased, and where ``donor-states`` says so first."""
+
+    at: int
+    partition: int
+    offset: int
+
+
+def erasures_in(states: Iterable[Seen]) -> dict[int, Erasure]:
+    """The latest erasure of each donor, of those who came back too: what ``erased_donors`` must hold."""
+    found: dict[int, Erasure] = {}
+    for seen in sorted(states, key=lambda one: one.place):
+        state = plain(seen.event)
+        donor_id, at = state["donor_id"], state["last_erased_at"]
+        if at is not None and (donor_id not in found or at > found[donor_id].at):
+            found[donor_id] = Erasure(at, seen.partition, seen.offset)
+    return found
+
+
+def erasures_recorded(tables: Tables) -> dict[int, Erasure]:
+    return {
+        donor_id: Erasure(micros(at), *place)
+        for donor_id, at, *place in tables.query(
+            "SELECT donor_id, erased_at, state_partition, state_offset FROM erased_donors"
+        )
+    }
+
+
+def is_forgotten(answer: Mapping[str, Any], erasure: Erasure | None) -> bool:
+    """Whether a donor was erased after an answer by its instant, or after what its matcher had seen of donors."""
+    if erasure is None:
+        return False
+    seen = {one["partition"]: one["next_offset"] for one in answer["donor_state_offsets"]}
+    return micros(answer["occurred_at"]) <= erasure.at or seen[erasure.partition] <= erasure.offset
+
+
+def offers_in(matches: Iterable[Seen], erasures: Mapping[int, Erasure]) -> Counter:
     """What ``match_predictions`` must hold of these answers."""
     rows = Counter()
     for answer in matches:
         event = answer.event
         versions = [one["version"] for one in event["models"] if one["model"] == "donor_seeker_match"]
         for one in event["matches"]:
-            features = () if one["donor_id"] in erased else vector(one["features"])
+            is_empty = is_forgotten(event, erasures.get(one["donor_id"]))
+            features = () if is_empty else vector(one["features"])
             rows[
                 event["request_id"],
                 event["wave"],
@@ -193,14 +230,14 @@ def notified_in(responses: Iterable[Seen], matches: Iterable[Seen]) -> set[tuple
     return offered & told
 
 
-def wrong_rows(
-    tables: Tables, seen: Mapping[str, Sequence[Seen]], *, erased: frozenset[int] = frozenset()
-) -> list[str]:
+def wrong_rows(tables: Tables, seen: Mapping[str, Sequence[Seen]]) -> list[str]:
     """Compare the tables with records of the topics, which must be whole: valid records only, nulls left out."""
-    lines = difference(offers_in(seen["matches"], erased), offers_recorded(tables), "match_predictions")
+    erasures = erasures_in(seen["donor-states"])
+    lines = difference(offers_in(seen["matches"], erasures), offers_recorded(tables), "match_predictions")
     pairs = [
         ("blood_requests", requests_in(seen["blood-request-created"], seen["blood-request-closed"]), requests_recorded),
         ("donors", donors_in(seen["donor-states"]), donors_recorded),
+        ("erased_donors", erasures, erasures_recorded),
     ]
     for name, wanted, read in pairs:
         found = read(tables)
@@ -219,18 +256,12 @@ def wrong_rows(
     return lines + difference(logged, kept, "model_prediction_logs")
 
 
-def once_right(
-    tables: Tables,
-    seen: Mapping[str, Sequence[Seen]],
-    *,
-    erased: frozenset[int] = frozenset(),
-    within_s: float = 60.0,
-) -> list[str]:
+def once_right(tables: Tables, seen: Mapping[str, Sequence[Seen]], *, within_s: float = 60.0) -> list[str]:
     """Compare again and again until recording is done; what is still wrong when the time is over."""
     give_up_at = time.monotonic() + within_s
     while True:
         try:
-            lines = wrong_rows(tables, seen, erased=erased)
+            lines = wrong_rows(tables, seen)
         except psycopg2.OperationalError as error:
             lines = [str(error)]
         if not lines or time.monotonic() > give_up_at:

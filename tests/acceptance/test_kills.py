@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance import records
 from tests.acceptance.chaos import Afterwards, Chaos, Load, plan_of
-from tests.acceptance.in_the_end import BY_REQUEST, all_read, await_all_taken_in, wrong_topics
+from tests.acceptance.in_the_end import BY_REQUEST, all_read, await_all_taken_in, courses_of_donors, wrong_topics
 
 pytestmark = pytest.mark.broker
 
@@ -18,7 +18,7 @@ def broker(own_broker):
 
 
 SHORT = plan_of(kill=5, stop=1, sleep=1, break_broker=1, break_postgres=1)
-LONG = plan_of(kill=10, stop=1, sleep=2, join=1, break_broker=1, break_postgres=1, cut_power=1)
+LONG = plan_of(kill=10, stop=1, sleep=2, join=1, break_broker=1, break_postgres=1, freeze_postgres=1, cut_power=1)
 AFTERWARDS, LONG_AFTERWARDS = plan_of(kill=2), plan_of(kill=3)
 N_LONG = 10
 """Ten times twenty."""
@@ -53,6 +53,8 @@ def test_kills_leave_one_right_output_for_each_input(system, broker, postgres, s
     seen = all_read(outsider)
     assert len(seen["blood-request-created"]) > 40
     assert min(len(seen[topic]) for topic in (*BY_REQUEST, "match-previews")) > 5
+    courses = courses_of_donors(seen["donor-states"])
+    assert min(courses.values()) > 2, courses
     report = [*wrong_topics(outsider, seen), *records.once_right(system.tables(), seen, within_s=60)]
     assert report == [], "\n".join([*report[:20], *chaos.log])
     system.stop()

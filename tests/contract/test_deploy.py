@@ -1,8 +1,10 @@
 """Every command, variable and metric that `deploy` names exists, and the compose file is one by its specification."""
 
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +35,26 @@ def test_the_specification_is_really_asked(tmp_path):
     checker = Path(sys.executable).with_name("check-jsonschema")
     command = [checker, "--builtin-schema", "vendor.compose-spec", wrong]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+
+
+@pytest.fixture
+def compose():
+    """The command ``docker compose``, which no engine need answer."""
+    docker = shutil.which("docker")
+    if docker is None:
+        pytest.skip("there is no docker command here")
+    command = [docker, "compose"]
+    if subprocess.run([*command, "version"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("docker has no compose here")
+    return command
+
+
+def test_compose_reads_the_services_that_the_file_names(compose):
+    asked_for = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)", TEXTS["compose.yaml"]), "given")
+    command = [*compose, "-f", DEPLOY / "compose.yaml", "config"]
+    read = subprocess.run(command, env=os.environ | asked_for, capture_output=True, text=True, check=False)
+    assert read.returncode == 0, read.stderr
+    assert YAML(typ="safe").load(read.stdout)["services"].keys() == COMPOSE["services"].keys()
 
 
 def commands():

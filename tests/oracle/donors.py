@@ -43,6 +43,7 @@ def facts(history):
 
     found = {
         "erased_at": None if profiles else erased_at,
+        "last_erased_at": erased_at,
         "registered_at": profiles[-1]["occurred_at"] if profiles else None,
         "last_whole_blood_at": last_whole_blood_at(profiles, donations),
         "apheresis": aphereses(profiles, donations),

@@ -30,8 +30,8 @@ def departures(state, history):
     """What a state says otherwise than the oracle."""
     wanted = donors.facts(history)
     if wanted["erased_at"] is not None or wanted["registered_at"] is None:
-        shown = {name: state[name] for name in ("erased_at", "registered_at")}
-        expected = {name: wanted[name] for name in ("erased_at", "registered_at")}
+        shown = {name: state[name] for name in ("erased_at", "last_erased_at", "registered_at")}
+        expected = {name: wanted[name] for name in shown}
         return [] if shown == expected else [f"{shown} instead of {expected}"]
     latest_at = max(event["occurred_at"] for _, event, _ in history if event is not None)
     shown = {name: state[name] for name in wanted if name not in {"apheresis", "deferrals", "promises", "asked"}}

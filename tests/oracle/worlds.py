@@ -165,10 +165,15 @@ def _record(rng, donor_id):
     occurred_at = min(NOON - back * DAY // 4, timestamp_ms * 1000 + DAY)
     if rng.random() < 0.03:
         return "donor-registered", None, timestamp_ms
-    topic = pick(rng, ["donor-registered", "donation-recorded", "donor-responded"], [2, 3, 5])
+    topic = str(pick(rng, ["donor-registered", "donation-recorded", "donor-responded"], [2, 3, 5]))
+    return topic, donor_event(rng, topic, donor_id, occurred_at), timestamp_ms
+
+
+def donor_event(rng, topic, donor_id, occurred_at):
+    """An event of a donor in which nearly anything may be true."""
     head = {"event_id": event_id(rng), "occurred_at": occurred_at, "donor_id": donor_id}
     event = {"donor-registered": _registration, "donation-recorded": _donation, "donor-responded": _response}[topic]
-    return topic, head | event(rng, occurred_at), timestamp_ms
+    return head | event(rng, occurred_at)
 
 
 def _registration(rng, occurred_at):

@@ -11,6 +11,7 @@ from kafka import KafkaProducer
 
 from consumers.forwarding import home_partition
 from smartblood.kafka.client import Cluster
+from tests.integration.runtime.toy import TOPOLOGY
 from tests.integration.runtime.world import N_PARTITIONS, World, wait_until
 
 pytestmark = pytest.mark.broker
@@ -184,3 +185,18 @@ def test_missing_topics_stop_with_what_to_do(world: World) -> None:
     with world.worker() as worker:
         assert worker.wait(20) == 3
         assert b"topics create" in world.said.read_bytes()
+
+
+@pytest.mark.parametrize("uneven", ["donation-recorded", "donor-states"], ids=["a source", "the store"])
+def test_topics_of_different_numbers_of_partitions_stop_with_one_line(world: World, uneven: str) -> None:
+    world.cluster = Cluster(world.cluster.bootstrap_servers, f"{world.cluster.prefix}uneven-")
+    numbers = {topic: 3 if topic == uneven else 2 for topic in (*TOPOLOGY.sources, "donor-states")}
+    for topic, number in numbers.items():
+        world.make(topic, n_partitions=number)
+    with world.worker() as worker:
+        assert worker.wait(20) == 3
+    [line] = world.said.read_text("utf-8").splitlines()
+    assert line == (
+        f"fatal: donor-state needs one number of partitions among its topics, but they have {numbers}: "
+        "see `smartblood topics check`"
+    )

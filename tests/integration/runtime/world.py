@@ -42,9 +42,9 @@ class World:
         self._producer = Producer(settings)
         self.make(*TOPOLOGY.sources, "donor-states", "dead-letters")
 
-    def make(self, *names: str) -> None:
+    def make(self, *names: str, n_partitions: int = N_PARTITIONS) -> None:
         """Make topics."""
-        topics = [NewTopic(self.cluster.topic(name), N_PARTITIONS, 1, config=_config(name)) for name in names]
+        topics = [NewTopic(self.cluster.topic(name), n_partitions, 1, config=_config(name)) for name in names]
         client = AdminClient({"bootstrap.servers": self.cluster.bootstrap_servers})
         for future in client.create_topics(topics).values():
             future.result(10)
