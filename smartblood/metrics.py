@@ -213,6 +213,11 @@ MAINTENANCE_DONE = Gauge(
     ["kind"],
     multiprocess_mode="livemostrecent",
 )
+MAINTENANCE_AHEAD = Counter(
+    "smartblood_maintenance_slots_ahead",
+    "Slots of a maintenance more than an hour ahead of Postgres's clock: they are done as of that.",
+    ["kind"],
+)
 DELETED = Counter("smartblood_rows_deleted", "Rows that maintenance deleted since they are old; waves.", ["kind"])
 
 # How good models were lately, by what came of whom they spoke of. What is told no more is NaN.
