@@ -187,6 +187,17 @@ SCHEDULE_NEXT_SLOT = Gauge(
     ["what", "slot"],
     multiprocess_mode="livemostrecent",
 )
+SCHEDULE_SETTLED = Gauge(
+    "smartblood_schedule_settled_seconds",
+    "The slot of a schedule up to which all is fired or passed over, seconds since 1970; as the next slot.",
+    ["what", "slot"],
+    multiprocess_mode="livemostrecent",
+)
+SCHEDULER_CLOCK_LEAPS = Counter(
+    "smartblood_scheduler_clock_leaps",
+    "Times that a worker's clock leapt more than five minutes ahead: nothing is fired then until it is believed.",
+    ["slot"],
+)
 
 # Forecasts and maintenance.
 

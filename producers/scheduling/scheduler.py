@@ -52,7 +52,7 @@ class Decision:
     is_first: bool = False
 
 
-def decide(schedule: Schedule, last_us: int | None, at_us: int) -> Decision | None:
+def decide(schedule: Schedule, last_us: int | None, at_us: int, held_us: int = 0) -> Decision | None:
     """Say what is to become of a schedule's slots at an instant; None where none is due.
 
     Parameters
@@ -61,6 +61,8 @@ def decide(schedule: Schedule, last_us: int | None, at_us: int) -> Decision | No
         The last slot that is settled; None on the first start.
     at_us : int
         What the clock says.
+    held_us : int
+        How long nothing was fired just now, since the clock wasn't believed: so much later a slot is on time too.
     """
     if last_us is None:
         before_us = latest_slot(schedule, at_us)
@@ -71,14 +73,14 @@ def decide(schedule: Schedule, last_us: int | None, at_us: int) -> Decision | No
     too_old = slots_between(schedule, last_us, oldest_us - 1) if last_us < oldest_us else iter(())
     n_too_old = sum(1 for _ in islice(too_old, COUNTED_MAX))
     due = slots_between(schedule, max(last_us, oldest_us - 1), at_us)
-    fired, n_passed = _chosen(schedule.catch_up, due, at_us)
+    fired, n_passed = _chosen(schedule.catch_up, due, at_us - ON_TIME_US - held_us)
     if not fired and not n_passed and not n_too_old:
         return None
     settled_us = fired[-1] if fired else latest_slot(schedule, at_us)
     return Decision(schedule, fired, last_us if settled_us is None else settled_us, n_passed, n_too_old)
 
 
-def _chosen(catch_up: CatchUp, due: Iterator[int], at_us: int) -> tuple[tuple[int, ...], int]:
+def _chosen(catch_up: CatchUp, due: Iterator[int], on_time_us: int) -> tuple[tuple[int, ...], int]:
     """Return which of the slots that are due are fired, and how many are passed over."""
     if catch_up is CatchUp.ALL:
         return tuple(islice(due, FIRED_AT_ONCE_MAX)), 0
@@ -91,7 +93,7 @@ def _chosen(catch_up: CatchUp, due: Iterator[int], at_us: int) -> tuple[tuple[in
     missed: list[int] = []
     fired: list[int] = []
     for slot_us in due:
-        (fired if slot_us >= at_us - ON_TIME_US else missed).append(slot_us)
+        (fired if slot_us >= on_time_us else missed).append(slot_us)
     return tuple(fired), len(missed)
 
 
@@ -139,10 +141,10 @@ class Scheduler:
         self._next.clear()
         self._staged.clear()
 
-    def due(self, at_us: int) -> list[Decision]:
-        """Return what is to become of the slots that are due at an instant, and stage it."""
+    def due(self, at_us: int, held_us: int = 0) -> list[Decision]:
+        """Return what is to become of the slots that are due at an instant, and stage it; see ``decide``."""
         waiting = [schedule for schedule in self.schedules if self._is_due(schedule, at_us)]
-        decided = (decide(schedule, self._settled.get(schedule.name), at_us) for schedule in waiting)
+        decided = (decide(schedule, self._settled.get(schedule.name), at_us, held_us) for schedule in waiting)
         self._staged = [decision for decision in decided if decision is not None]
         return list(self._staged)
 
