@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from producers.scheduling.schedules import CatchUp, Schedule
-from producers.scheduling.slots import latest_slot, next_slot, slots_between
+from producers.scheduling.slots import can_be_slot, latest_slot, next_slot, slots_between
 from producers.scheduling.triggers import STATES, state_of, topic_of, trigger_of
 from schemas.codec import Codec
 from schemas.errors import InvalidRecord
@@ -130,10 +130,17 @@ class Scheduler:
                 self._settled.pop(name, None)
                 continue
             try:
-                self._settled[name] = self._codec.decode(STATES, record.value)["slot_at"]
+                self._settled[name] = self._slot_of(record.value)
             except InvalidRecord as error:
                 alarms.append(f"{record.topic}/{record.partition}/{record.offset}: {error.reason}")
         return alarms
+
+    def _slot_of(self, value: bytes) -> int:
+        slot_us: int = self._codec.decode(STATES, value)["slot_at"]
+        if not can_be_slot(slot_us):
+            reason = f"slot_at: {slot_us} is no instant of the years 2000 to 9899"
+            raise InvalidRecord(reason, kind="instant")
+        return slot_us
 
     def forget(self) -> None:
         """Throw the memory away."""

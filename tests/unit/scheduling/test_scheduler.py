@@ -13,7 +13,7 @@ from producers.scheduling.cron import EPOCH
 from producers.scheduling.scheduler import FIRED_AT_ONCE_MAX, ON_TIME_US, Scheduler
 from producers.scheduling.schedules import DAY_US, STANDARD, CatchUp, Forecast, Schedule
 from producers.scheduling.slots import slots_between
-from producers.scheduling.triggers import trigger_of
+from producers.scheduling.triggers import state_of, trigger_of
 from schemas.codec import Codec
 from schemas.records import Record
 
@@ -210,6 +210,31 @@ def test_a_null_forgets_a_schedule_and_what_can_not_be_read_is_said():
     assert scheduler.settled_us("daily") is None
     (alarm,) = scheduler.restore([Record("schedule-states", 0, 8, 0, b"daily", b"nonsense")])
     assert alarm.startswith("schedule-states/0/8: ")
+
+
+@pytest.mark.parametrize("slot_us", [2**62, 2**63 - 1, -(2**62), us("9950-01-01"), us("1999-12-31"), 0])
+def test_a_memory_of_no_slot_that_can_be_is_said_and_leaves_what_was_known(slot_us):
+    scheduler = started(daily(CatchUp.ALL))
+    known_us = scheduler.settled_us("daily")
+    state = state_of(scheduler.schedules[0], START) | {"slot_at": slot_us, "occurred_at": slot_us}
+    written = Record("schedule-states", 0, 8, 0, b"daily", CODEC.encode("schedule-states", state))
+    (alarm,) = scheduler.restore([written])
+    assert alarm.startswith(f"schedule-states/0/8: slot_at: {slot_us} ")
+    assert scheduler.settled_us("daily") == known_us
+    assert fired(scheduler, START + DAY_US) == [us("2026-11-24T23:30")]
+    other = Scheduler(scheduler.schedules, CODEC)  # one that finds nothing else begins now, as with what isn't Avro
+    assert len(other.restore([written])) == 1
+    assert fired(other, START) == []
+
+
+def test_a_memory_at_the_end_of_all_slots_keeps_its_schedule_at_rest():
+    scheduler = Scheduler([daily(CatchUp.ALL)], CODEC)
+    state = state_of(scheduler.schedules[0], us("9899-12-31T23:30"))
+    assert (
+        scheduler.restore([Record("schedule-states", 0, 8, 0, b"daily", CODEC.encode("schedule-states", state))]) == []
+    )
+    assert scheduler.due(START) == []
+    assert scheduler.next_us(scheduler.schedules[0]) is not None
 
 
 def test_triggers_of_one_turn_come_by_their_slots():
