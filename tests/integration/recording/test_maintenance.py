@@ -50,7 +50,7 @@ def trigger(sink, schedule, minutes):
     sink.write(fold(PROJECTION.rows(due(schedule, minutes))), [])
 
 
-def forecasted(first_day, means, *, as_of=AT, n=1, district="Kollam", version="1", spread=1.0):
+def forecasted(first_day, means, *, as_of=AT, n=1, district="Kollam", group="O_POS", version="1", spread=1.0):
     days = [
         {
             "day": first_day + k,
@@ -62,7 +62,7 @@ def forecasted(first_day, means, *, as_of=AT, n=1, district="Kollam", version="1
         for k, mean in enumerate(means)
     ]
     models = [{"model": "demand_forecast", "version": version, "sha256": "a" * 64}]
-    of = {"district": district, "blood_group": "O_POS", "as_of": as_of, "days": days, "models": models}
+    of = {"district": district, "blood_group": group, "as_of": as_of, "days": days, "models": models}
     return "demand-forecasted", event("demand-forecasted", event_id=an_id(n), occurred_at=as_of, **of)
 
 
@@ -134,17 +134,31 @@ def test_what_came_is_filled_in_once_the_day_is_over_and_again_where_more_came_l
 
 
 def test_accuracy_is_that_of_the_days_that_are_over(sink, maintained):
-    put(sink, forecasted(TODAY, [3.0, 4.0]), forecasted(TODAY, [1.0, 1.0], district="Idukki", n=2))
-    put(sink, created(0, 1, request_id=1, district="Kollam", blood_group="O_POS", units_required=5))
-    put(sink, created(0, 2, request_id=2, district="Idukki", blood_group="O_POS", units_required=1))
+    put(sink, forecasted(TODAY - 1, [3.0, 4.0, 9.0], as_of=AT - DAY * MINUTE))  # the last of them isn't over
+    put(sink, forecasted(TODAY - 1, [9.0, 2.0], as_of=AT - DAY * MINUTE, n=2, group="A_POS"))
+    put(sink, forecasted(TODAY, [8.0, 1.0], n=3, district="Idukki", spread=5.0))
+    for n, (district, group, minutes, units) in enumerate(
+        (
+            ("Kollam", "O_POS", -DAY, 4),
+            ("Kollam", "A_POS", -DAY, 5),
+            ("Kollam", "O_POS", 0, 9),
+            ("Idukki", "O_POS", 0, 6),
+        ),
+        1,
+    ):
+        put(sink, created(minutes, n, request_id=n, district=district, blood_group=group, units_required=units))
     trigger(sink, DAILY, DAY)
     maintained.look(threading.Event())
     days = maintained.upkeep.over(28)
-    assert len(days) == 2
-    assert {level: wape(days, key) for level, key in LEVELS.items()} == pytest.approx(
-        {"series": 2 / 6, "district": 2 / 6, "group": 2 / 6, "state": 2 / 6}
+    assert len(days) == 5
+    # Yesterday 3 for 4 and 9 for 5 of Kollam; today 4 for 9 and 2 for none of Kollam, 8 for 6 of Idukki.
+    series, district, group, total = 1 + 4 + 5 + 2 + 2, 3 + 3 + 2, 1 + 4 + 3 + 2, 3 + 1
+    expected = {"series": series / 24, "district": district / 24, "group": group / 24, "state": total / 24}
+    assert {level: wape(days, key) for level, key in LEVELS.items()} == pytest.approx(expected)
+    assert {level: REGISTRY.get_sample_value("smartblood_forecast_wape", {"what": level}) for level in LEVELS} == (
+        pytest.approx(expected)
     )
-    assert coverage(days) == 0.5
+    assert coverage(days) == REGISTRY.get_sample_value("smartblood_forecast_coverage") == 2 / 5
     assert math.isnan(wape([], LEVELS["state"]))
     assert math.isnan(coverage([]))
 
