@@ -172,7 +172,7 @@ SCHEDULER_LEADS = Gauge(
 SCHEDULE_TRIGGERS = Counter("smartblood_schedule_triggers", "Slots of a schedule that were fired.", ["what"])
 SCHEDULE_SLOTS_PASSED = Counter(
     "smartblood_schedule_slots_passed",
-    "Slots that were missed and passed over, by reason: policy, age (of these at most 1,000 at once are counted).",
+    "Slots that were missed and passed over, by reason: policy, age (of each at most 1,000 at once are counted).",
     ["what", "reason"],
 )
 SCHEDULE_LATE_SECONDS = Gauge(

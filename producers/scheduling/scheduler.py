@@ -6,7 +6,7 @@ that leaps forward finds a row of slots due, like a scheduler that was away: the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -24,7 +24,7 @@ FIRED_AT_ONCE_MAX = 100
 """Of one schedule, in one transaction; the others' turn comes in the next."""
 
 COUNTED_MAX = 1_000
-"""Slots that are too old are counted up to here."""
+"""Slots that are passed over are counted up to here: those of a policy, and those that are too old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Decision:
     settled_us : int
         The last slot that is settled then.
     n_passed, n_too_old : int
-        How many slots are passed over, by policy and by age; of the latter at most 1,000 are counted.
+        How many slots are passed over, by policy and by age; of each at most 1,000 are counted.
     is_first : bool
         Whether nothing was known of the schedule: it begins now, and what came before isn't looked at.
     """
@@ -70,31 +70,34 @@ def decide(schedule: Schedule, last_us: int | None, at_us: int, held_us: int = 0
     if at_us <= last_us:
         return None
     oldest_us = at_us - schedule.greatest_age_us
-    too_old = slots_between(schedule, last_us, oldest_us - 1) if last_us < oldest_us else iter(())
-    n_too_old = sum(1 for _ in islice(too_old, COUNTED_MAX))
-    due = slots_between(schedule, max(last_us, oldest_us - 1), at_us)
-    fired, n_passed = _chosen(schedule.catch_up, due, at_us - ON_TIME_US - held_us)
+    n_too_old = _n_slots(schedule, last_us, oldest_us - 1) if last_us < oldest_us else 0
+    fired, n_passed = _chosen(schedule, max(last_us, oldest_us - 1), at_us, at_us - ON_TIME_US - held_us)
     if not fired and not n_passed and not n_too_old:
         return None
     settled_us = fired[-1] if fired else latest_slot(schedule, at_us)
     return Decision(schedule, fired, last_us if settled_us is None else settled_us, n_passed, n_too_old)
 
 
-def _chosen(catch_up: CatchUp, due: Iterator[int], on_time_us: int) -> tuple[tuple[int, ...], int]:
-    """Return which of the slots that are due are fired, and how many are passed over."""
-    if catch_up is CatchUp.ALL:
-        return tuple(islice(due, FIRED_AT_ONCE_MAX)), 0
-    if catch_up is CatchUp.LATEST:
-        latest: tuple[int, ...] = ()
-        n_due = 0
-        for n_due, slot_us in enumerate(due, 1):  # noqa: B007 - how many there were
-            latest = (slot_us,)
-        return latest, max(0, n_due - 1)
-    missed: list[int] = []
-    fired: list[int] = []
-    for slot_us in due:
-        (fired if slot_us >= on_time_us else missed).append(slot_us)
-    return tuple(fired), len(missed)
+def _chosen(schedule: Schedule, after_us: int, at_us: int, on_time_us: int) -> tuple[tuple[int, ...], int]:
+    """Return which of the slots later than ``after_us`` are fired, and how many are passed over.
+
+    No policy walks over all of them: there may be millions, and a leader that walks is none.
+    """
+    if schedule.catch_up is CatchUp.ALL:
+        return tuple(islice(slots_between(schedule, after_us, at_us), FIRED_AT_ONCE_MAX)), 0
+    if schedule.catch_up is CatchUp.LATEST:
+        latest_us = latest_slot(schedule, at_us)
+        if latest_us is None or latest_us <= after_us:
+            return (), 0
+        return (latest_us,), _n_slots(schedule, after_us, latest_us - 1)
+    missed_until_us = max(after_us, on_time_us - 1)
+    fired = tuple(slots_between(schedule, missed_until_us, at_us))
+    return fired, _n_slots(schedule, after_us, missed_until_us)
+
+
+def _n_slots(schedule: Schedule, after_us: int, until_us: int) -> int:
+    """Return how many slots lie between two instants, counted up to ``COUNTED_MAX``."""
+    return sum(1 for _ in islice(slots_between(schedule, after_us, until_us), COUNTED_MAX))
 
 
 class Scheduler:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from producers.scheduling.cron import EPOCH
-from producers.scheduling.scheduler import FIRED_AT_ONCE_MAX, ON_TIME_US, Scheduler
+from producers.scheduling.scheduler import COUNTED_MAX, FIRED_AT_ONCE_MAX, ON_TIME_US, Scheduler, decide
 from producers.scheduling.schedules import DAY_US, STANDARD, CatchUp, Forecast, Schedule
 from producers.scheduling.slots import slots_between
 from producers.scheduling.triggers import state_of, trigger_of
@@ -19,6 +19,7 @@ from schemas.records import Record
 
 CODEC = Codec()
 HOUR_US = DAY_US // 24
+MINUTE_US = HOUR_US // 60
 
 
 def us(text):
@@ -168,13 +169,51 @@ def test_a_long_row_of_slots_is_caught_up_with_in_bites_in_order():
     assert found == expected
 
 
-def test_years_away_with_a_slot_every_minute_take_no_time():
-    every_minute = daily(CatchUp.LATEST, cron="* * * * *", age_days=1.0)
+@pytest.mark.parametrize("age_days", [1.0, 3_660.0])
+@pytest.mark.parametrize(("catch_up", "n_fired"), [(CatchUp.LATEST, 1), (CatchUp.NONE, 6), (CatchUp.ALL, 100)])
+def test_years_away_with_a_slot_every_minute_take_no_time(catch_up, n_fired, age_days):
+    every_minute = daily(catch_up, cron="* * * * *", age_days=age_days)
     scheduler = started(every_minute)
-    (decision,) = scheduler.due(START + 3 * 365 * DAY_US)
-    assert decision.fired == (START + 3 * 365 * DAY_US,)
-    assert decision.n_passed == 1440
-    assert decision.n_too_old == 1000, "they are counted no further"
+    at_us = START + 9 * 365 * DAY_US
+    began_s = time.process_time()
+    (decision,) = scheduler.due(at_us)
+    assert time.process_time() - began_s < 2
+    first_us = at_us - 1_440 * MINUTE_US if age_days == 1.0 else START + MINUTE_US
+    if catch_up is not CatchUp.ALL:
+        first_us = at_us - (n_fired - 1) * MINUTE_US
+        assert decision.settled_us == at_us
+    assert decision.fired == tuple(first_us + k * MINUTE_US for k in range(n_fired))
+    assert decision.n_passed == (0 if catch_up is CatchUp.ALL else 1000), "they are counted no further"
+    assert decision.n_too_old == (1000 if age_days == 1.0 else 0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_chosen_is_what_a_walk_over_all_slots_chooses(seed):
+    drawn = random.Random(seed)
+    crons = ("30 1 * * *", "*/20 * * * *", "0 5 * * MON", "0 5 29 2 *", "15 */6 1 * *", "0 1,2 * * SUN")
+    for _ in range(40):
+        one = daily(
+            drawn.choice([CatchUp.LATEST, CatchUp.NONE]),
+            cron=drawn.choice(crons),
+            time_zone=drawn.choice(("Asia/Kolkata", "Europe/London", "America/New_York")),
+            age_days=drawn.choice((0.01, 1.0, 9.0)),
+        )
+        last_us = START + drawn.randrange(400 * DAY_US)
+        at_us = last_us + drawn.choice((drawn.randrange(1, 2 * HOUR_US), drawn.randrange(1, 20 * DAY_US)))
+        held_us = drawn.choice((0, 10 * MINUTE_US))
+        oldest_us = at_us - one.greatest_age_us
+        walked = list(slots_between(one, last_us, at_us))
+        due = [slot_us for slot_us in walked if slot_us >= oldest_us]
+        on_time = [slot_us for slot_us in due if slot_us >= at_us - ON_TIME_US - held_us]
+        fired_ = due[-1:] if one.catch_up is CatchUp.LATEST else on_time
+        decision = decide(one, last_us, at_us, held_us)
+        if not walked:
+            assert decision is None
+            continue
+        assert decision.fired == tuple(fired_)
+        assert decision.n_passed == min(COUNTED_MAX, len(due) - len(fired_))
+        assert decision.n_too_old == min(COUNTED_MAX, len(walked) - len(due))
+        assert decision.settled_us == walked[-1]
 
 
 @pytest.mark.parametrize("seed", range(5))
