@@ -243,6 +243,30 @@ def test_whatever_clock_and_crashes_do_each_slot_is_fired_once_and_with_all_none
         assert found == list(slots_between(one, us("2026-03-01T00:00"), true_us))
 
 
+CHANGED = {
+    "another expression": {"cron": "0 */6 * * *"},
+    "another zone": {"cron": "0 5 * * *", "time_zone": "Europe/London"},
+    "the same, left out meanwhile": {"cron": "0 5 * * *"},
+}
+
+
+@pytest.mark.parametrize("changes", CHANGED.values(), ids=CHANGED)
+@pytest.mark.parametrize("catch_up", CatchUp)
+@pytest.mark.parametrize("age_days", [2.0, 30.0])
+def test_a_schedule_that_was_changed_or_is_enabled_again_catches_up_by_its_new_definition(changes, catch_up, age_days):
+    before = daily(CatchUp.ALL)
+    scheduler = started(before)
+    written = turn(scheduler, us("2026-11-24T23:30"))
+    after = daily(catch_up, age_days=age_days, **changes)
+    at_us = us("2026-11-30T12:10")
+    found = fired(restored(written, (after,)), at_us)
+    slots = list(slots_between(after, us("2026-11-24T23:30"), at_us))
+    due = [slot_us for slot_us in slots if slot_us >= at_us - age_days * DAY_US]
+    assert 1 < len(due) <= len(slots)
+    assert (len(due) < len(slots)) is (age_days == 2.0)
+    assert found == {CatchUp.ALL: due, CatchUp.LATEST: due[-1:], CatchUp.NONE: []}[catch_up]
+
+
 def test_a_null_forgets_a_schedule_and_what_can_not_be_read_is_said():
     scheduler = started(daily(CatchUp.ALL))
     assert scheduler.restore([Record("schedule-states", 0, 7, 0, b"daily", None)]) == []
