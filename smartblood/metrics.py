@@ -172,7 +172,7 @@ SCHEDULER_LEADS = Gauge(
 SCHEDULE_TRIGGERS = Counter("smartblood_schedule_triggers", "Slots of a schedule that were fired.", ["what"])
 SCHEDULE_SLOTS_PASSED = Counter(
     "smartblood_schedule_slots_passed",
-    "Slots that were missed and passed over, by reason: policy, age (of these at most 1,000 at once are counted).",
+    "Slots that were missed and passed over, by reason: policy, age (of each at most 1,000 at once are counted).",
     ["what", "reason"],
 )
 SCHEDULE_LATE_SECONDS = Gauge(
@@ -186,6 +186,17 @@ SCHEDULE_NEXT_SLOT = Gauge(
     "The next slot of a schedule, seconds since 1970, as whoever leads knows it; NaN of the others.",
     ["what", "slot"],
     multiprocess_mode="livemostrecent",
+)
+SCHEDULE_SETTLED = Gauge(
+    "smartblood_schedule_settled_seconds",
+    "The slot of a schedule up to which all is fired or passed over, seconds since 1970; as the next slot.",
+    ["what", "slot"],
+    multiprocess_mode="livemostrecent",
+)
+SCHEDULER_CLOCK_LEAPS = Counter(
+    "smartblood_scheduler_clock_leaps",
+    "Times that a worker's clock leapt more than five minutes ahead: nothing is fired then until it is believed.",
+    ["slot"],
 )
 
 # Forecasts and maintenance.
@@ -212,6 +223,11 @@ MAINTENANCE_DONE = Gauge(
     "The last slot of a maintenance that anybody did, seconds since 1970; 0 where it was triggered and never done.",
     ["kind"],
     multiprocess_mode="livemostrecent",
+)
+MAINTENANCE_AHEAD = Counter(
+    "smartblood_maintenance_slots_ahead",
+    "Slots of a maintenance more than an hour ahead of Postgres's clock: they are done as of that.",
+    ["kind"],
 )
 DELETED = Counter("smartblood_rows_deleted", "Rows that maintenance deleted since they are old; waves.", ["kind"])
 

@@ -6,12 +6,12 @@ that leaps forward finds a row of slots due, like a scheduler that was away: the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from producers.scheduling.schedules import CatchUp, Schedule
-from producers.scheduling.slots import latest_slot, next_slot, slots_between
+from producers.scheduling.slots import can_be_slot, latest_slot, next_slot, slots_between
 from producers.scheduling.triggers import STATES, state_of, topic_of, trigger_of
 from schemas.codec import Codec
 from schemas.errors import InvalidRecord
@@ -24,7 +24,7 @@ FIRED_AT_ONCE_MAX = 100
 """Of one schedule, in one transaction; the others' turn comes in the next."""
 
 COUNTED_MAX = 1_000
-"""Slots that are too old are counted up to here."""
+"""Slots that are passed over are counted up to here: those of a policy, and those that are too old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Decision:
     settled_us : int
         The last slot that is settled then.
     n_passed, n_too_old : int
-        How many slots are passed over, by policy and by age; of the latter at most 1,000 are counted.
+        How many slots are passed over, by policy and by age; of each at most 1,000 are counted.
     is_first : bool
         Whether nothing was known of the schedule: it begins now, and what came before isn't looked at.
     """
@@ -52,7 +52,7 @@ class Decision:
     is_first: bool = False
 
 
-def decide(schedule: Schedule, last_us: int | None, at_us: int) -> Decision | None:
+def decide(schedule: Schedule, last_us: int | None, at_us: int, held_us: int = 0) -> Decision | None:
     """Say what is to become of a schedule's slots at an instant; None where none is due.
 
     Parameters
@@ -61,6 +61,8 @@ def decide(schedule: Schedule, last_us: int | None, at_us: int) -> Decision | No
         The last slot that is settled; None on the first start.
     at_us : int
         What the clock says.
+    held_us : int
+        How long nothing was fired just now, since the clock wasn't believed: so much later a slot is on time too.
     """
     if last_us is None:
         before_us = latest_slot(schedule, at_us)
@@ -68,31 +70,34 @@ def decide(schedule: Schedule, last_us: int | None, at_us: int) -> Decision | No
     if at_us <= last_us:
         return None
     oldest_us = at_us - schedule.greatest_age_us
-    too_old = slots_between(schedule, last_us, oldest_us - 1) if last_us < oldest_us else iter(())
-    n_too_old = sum(1 for _ in islice(too_old, COUNTED_MAX))
-    due = slots_between(schedule, max(last_us, oldest_us - 1), at_us)
-    fired, n_passed = _chosen(schedule.catch_up, due, at_us)
+    n_too_old = _n_slots(schedule, last_us, oldest_us - 1) if last_us < oldest_us else 0
+    fired, n_passed = _chosen(schedule, max(last_us, oldest_us - 1), at_us, at_us - ON_TIME_US - held_us)
     if not fired and not n_passed and not n_too_old:
         return None
     settled_us = fired[-1] if fired else latest_slot(schedule, at_us)
     return Decision(schedule, fired, last_us if settled_us is None else settled_us, n_passed, n_too_old)
 
 
-def _chosen(catch_up: CatchUp, due: Iterator[int], at_us: int) -> tuple[tuple[int, ...], int]:
-    """Return which of the slots that are due are fired, and how many are passed over."""
-    if catch_up is CatchUp.ALL:
-        return tuple(islice(due, FIRED_AT_ONCE_MAX)), 0
-    if catch_up is CatchUp.LATEST:
-        latest: tuple[int, ...] = ()
-        n_due = 0
-        for n_due, slot_us in enumerate(due, 1):  # noqa: B007 - how many there were
-            latest = (slot_us,)
-        return latest, max(0, n_due - 1)
-    missed: list[int] = []
-    fired: list[int] = []
-    for slot_us in due:
-        (fired if slot_us >= at_us - ON_TIME_US else missed).append(slot_us)
-    return tuple(fired), len(missed)
+def _chosen(schedule: Schedule, after_us: int, at_us: int, on_time_us: int) -> tuple[tuple[int, ...], int]:
+    """Return which of the slots later than ``after_us`` are fired, and how many are passed over.
+
+    No policy walks over all of them: there may be millions, and a leader that walks is none.
+    """
+    if schedule.catch_up is CatchUp.ALL:
+        return tuple(islice(slots_between(schedule, after_us, at_us), FIRED_AT_ONCE_MAX)), 0
+    if schedule.catch_up is CatchUp.LATEST:
+        latest_us = latest_slot(schedule, at_us)
+        if latest_us is None or latest_us <= after_us:
+            return (), 0
+        return (latest_us,), _n_slots(schedule, after_us, latest_us - 1)
+    missed_until_us = max(after_us, on_time_us - 1)
+    fired = tuple(slots_between(schedule, missed_until_us, at_us))
+    return fired, _n_slots(schedule, after_us, missed_until_us)
+
+
+def _n_slots(schedule: Schedule, after_us: int, until_us: int) -> int:
+    """Return how many slots lie between two instants, counted up to ``COUNTED_MAX``."""
+    return sum(1 for _ in islice(slots_between(schedule, after_us, until_us), COUNTED_MAX))
 
 
 class Scheduler:
@@ -128,10 +133,17 @@ class Scheduler:
                 self._settled.pop(name, None)
                 continue
             try:
-                self._settled[name] = self._codec.decode(STATES, record.value)["slot_at"]
+                self._settled[name] = self._slot_of(record.value)
             except InvalidRecord as error:
                 alarms.append(f"{record.topic}/{record.partition}/{record.offset}: {error.reason}")
         return alarms
+
+    def _slot_of(self, value: bytes) -> int:
+        slot_us: int = self._codec.decode(STATES, value)["slot_at"]
+        if not can_be_slot(slot_us):
+            reason = f"slot_at: {slot_us} is no instant of the years 2000 to 9899"
+            raise InvalidRecord(reason, kind="instant")
+        return slot_us
 
     def forget(self) -> None:
         """Throw the memory away."""
@@ -139,10 +151,10 @@ class Scheduler:
         self._next.clear()
         self._staged.clear()
 
-    def due(self, at_us: int) -> list[Decision]:
-        """Return what is to become of the slots that are due at an instant, and stage it."""
+    def due(self, at_us: int, held_us: int = 0) -> list[Decision]:
+        """Return what is to become of the slots that are due at an instant, and stage it; see ``decide``."""
         waiting = [schedule for schedule in self.schedules if self._is_due(schedule, at_us)]
-        decided = (decide(schedule, self._settled.get(schedule.name), at_us) for schedule in waiting)
+        decided = (decide(schedule, self._settled.get(schedule.name), at_us, held_us) for schedule in waiting)
         self._staged = [decision for decision in decided if decision is not None]
         return list(self._staged)
 

@@ -9,6 +9,10 @@ from itertools import takewhile
 from producers.scheduling.cron import instants_after
 from producers.scheduling.schedules import DAY_US, Schedule
 
+FIRST_US, LAST_US = 946_684_800_000_000, 250_246_627_200_000_000
+"""2000-01-01 and 9900-01-01: other instants are no slot's. Slots are looked for some years before and after, and dates
+lie within the years 1 to 9999."""
+
 LOOKED_BACK_DAYS = (1, 8, 32, 367, 8 * 367)
 """Eight years: the 29th of February fails to come once in so many."""
 
@@ -40,3 +44,8 @@ def latest_slot(schedule: Schedule, at_us: int) -> int | None:
 def is_slot(schedule: Schedule, at_us: int) -> bool:
     """Tell whether ``at_us`` is a slot."""
     return next_slot(schedule, at_us - 1) == at_us
+
+
+def can_be_slot(at_us: int) -> bool:
+    """Tell whether any schedule could have a slot there, and be asked for those around it."""
+    return FIRST_US <= at_us <= LAST_US

@@ -2,7 +2,8 @@
 
 What has to be recorded is what a ``read_committed`` reader could read of requests and closings when the trigger was
 first seen here; how far recording is, its offsets in Postgres say. Until then the loop is told to try again: it stays
-in its group, and stops when it is told to.
+in its group, and stops when it is told to. While Postgres or the house is away recording can take in nothing: that time
+isn't counted, and whoever watches hears of it as of any other that doesn't answer.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from smartblood.storage.demand_days import DemandDays
 TOPICS = ("blood-request-created", "blood-request-closed")
 PROCESSOR = "forecasting"
 
+COUNTED_S_MAX = 60.0
+"""Between two answers at most so much counts as waiting: the loop asks every few seconds, unless somebody is away."""
+
 
 class NotRecordedYet(Retryable):
     """Recording hasn't taken in yet what was there before the trigger: {how much}."""
@@ -34,12 +38,21 @@ class NotRecordedYet(Retryable):
 
 @dataclass(slots=True)
 class _Awaited:
-    """What is waited for: the trigger's place, the ends of partitions when it was first seen, and since when."""
+    """What is waited for: the trigger's place, and the ends of partitions when it was first seen.
+
+    ``waited_s`` counts up to the last answer, which came at ``answered_s``.
+    """
 
     place: tuple[int, int]
     ends: Mapping[Place, int]
-    since_s: float
+    answered_s: float
+    waited_s: float = 0.0
     is_given_up: bool = False
+
+    def answered(self, at_s: float) -> None:
+        """Note that it was heard how far recording is."""
+        self.waited_s += min(at_s - self.answered_s, COUNTED_S_MAX)
+        self.answered_s = at_s
 
 
 @dataclass(slots=True)
@@ -51,7 +64,7 @@ class DemandHistory:
     record : DemandDays
     cluster : Cluster
     wait_s : float
-        How long recording is waited for; then nothing is written for the trigger.
+        How long recording is waited for while it can be heard of; then nothing is written for the trigger.
     log : logger
     timer : callable
         Returns seconds of a monotonic clock.
@@ -81,7 +94,8 @@ class DemandHistory:
             if n_missing == 0:
                 day = local_day(item.event["as_of"])
                 return history_of(self.record.demand(day), day)
-            if self.timer() - awaited.since_s < self.wait_s:
+            awaited.answered(self.timer())
+            if awaited.waited_s < self.wait_s:
                 message = f"recording hasn't taken in yet what was there before the trigger: {n_missing} offsets"
                 raise NotRecordedYet(message)
             awaited.is_given_up = True

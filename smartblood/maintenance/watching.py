@@ -2,7 +2,8 @@
 
 What was triggered stands in the table ``maintenance``, of each schedule the latest slot; of all workers one at a time
 does what is due there. A worker that dies leaves the rest to whoever looks next: all of it may be done again. What is
-old is old by the slot, and so by stream time: a clock has no say.
+old is old by the slot, and so by stream time; a clock has a say where a slot lies ahead of Postgres's own, since what
+is deleted never comes back: such a slot is done as of that clock.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ PAUSE_S = 0.02
 
 PROCESSOR, TOPIC = "recording", "maintenance-triggered"
 EPOCH = dt.date(1970, 1, 1)
+EPOCH_AT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ class Maintenance:
     def look(self, done: threading.Event) -> None:
         """Do what is due; show what was done, and how good forecasts were by the last daily slot of it."""
         last = self._show_done()  # before anything that may fail: whoever watches is to hear of just that
-        if self.may_work() and self.upkeep.due():
+        may_work = self.may_work()
+        if may_work:
+            self._put_back()
+        if may_work and self.upkeep.due():
             with self.upkeep.alone() as alone:
                 for due in self.upkeep.due() if alone else ():
                     self._do(due, done)
@@ -96,6 +101,16 @@ class Maintenance:
             if schedule in found:
                 metrics.MAINTENANCE_DONE.labels(schedule).set((found[schedule] or 0) / 1_000_000)
         return found.get(schedules.RETENTION)
+
+    def _put_back(self) -> None:
+        for ahead in self.upkeep.put_back():
+            if ahead.schedule in schedules.MAINTENANCE:
+                metrics.MAINTENANCE_AHEAD.labels(ahead.schedule).inc()
+            self.log.warning(
+                "a slot lies ahead of Postgres's clock, and is done as of that: set the clock of whoever schedules",
+                schedule=ahead.schedule,
+                slot=_text(ahead.slot_at),
+            )
 
     def _do(self, due: Due, done: threading.Event) -> None:
         work = {schedules.RELIABILITY: self._refresh, schedules.RETENTION: self._tidy}.get(due.schedule)
@@ -144,3 +159,7 @@ class Maintenance:
                 break
             total += n
         return total
+
+
+def _text(at_us: int) -> str:
+    return (EPOCH_AT + dt.timedelta(microseconds=at_us)).isoformat()

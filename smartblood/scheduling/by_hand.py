@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consumers.validation import checked
 from producers.scheduling.cron import instant
 from producers.scheduling.scheduler import Scheduler
 from producers.scheduling.schedules import Schedule
-from producers.scheduling.slots import is_slot, latest_slot
+from producers.scheduling.slots import can_be_slot, is_slot, latest_slot
 from producers.scheduling.triggers import FORECASTS, MAINTENANCE, STATES, topic_of, trigger_of
 from schemas.codec import Codec
 from schemas.errors import InvalidRecord
@@ -34,8 +35,10 @@ def last_fired(cluster: Cluster, codec: Codec) -> dict[str, int]:
     for topic in (FORECASTS, MAINTENANCE):
         for record in read_span(cluster, topic):
             try:
-                event = codec.decode(topic, record.value or b"")
+                event = checked(record, codec.decode(topic, record.value or b""))
             except InvalidRecord:  # it is for its readers to refuse
+                continue
+            if not can_be_slot(event["slot_at"]):
                 continue
             found[event["schedule"]] = max(found.get(event["schedule"], 0), event["slot_at"])
     return found

@@ -37,6 +37,7 @@ class Told:
         self._noted: tuple[bool, bool] | None = None
         self._noted_at_s = 0.0
         self._behind_said_at_s = -BEHIND_SAID_EACH_S
+        self._leaps = metrics.SCHEDULER_CLOCK_LEAPS.labels(slot)
 
     def leads(self) -> None:
         """Say that a term began."""
@@ -48,6 +49,7 @@ class Told:
         metrics.SCHEDULER_LEADS.labels(self._slot).set(0)
         for schedule in self._scheduler.schedules:
             metrics.SCHEDULE_NEXT_SLOT.labels(schedule.name, self._slot).set(NOTHING)
+            metrics.SCHEDULE_SETTLED.labels(schedule.name, self._slot).set(NOTHING)
 
     def decided(self, decision: Decision, at_us: int) -> None:
         """Say what became of the slots that were due, once that is committed."""
@@ -73,8 +75,21 @@ class Told:
                 n_too_old=decision.n_too_old,
             )
 
-    def note(self, at_us: int, *, leads: bool, ready: bool) -> None:
-        """Note where the worker stands, once a second, and at once where it changed."""
+    def doubts_clock(self, at_us: int | None) -> None:
+        """Say that the clock leapt ahead and isn't believed, or that it is believed again: what it says then."""
+        if at_us is not None:
+            self._log.info("the clock is believed again", clock=_text(at_us))
+            return
+        self._leaps.inc()
+        self._log.warning(
+            "the clock leapt ahead: nothing is fired until it has gone on like that for ten minutes, or is back"
+        )
+
+    def note(self, at_us: int | None, *, leads: bool, ready: bool) -> None:
+        """Note where the worker stands, once a second, and at once where it changed.
+
+        Of a clock that is doubted ``at_us`` is None.
+        """
         now_s = time.monotonic()
         if self._noted == (leads, ready) and now_s - self._noted_at_s < NOTED_EACH_S:
             return
@@ -87,7 +102,11 @@ class Told:
             next_us = self._scheduler.next_us(schedule)
             value = NOTHING if next_us is None else next_us / 1e6
             metrics.SCHEDULE_NEXT_SLOT.labels(schedule.name, self._slot).set(value)
-        self._say_if_behind(at_us, now_s)
+            settled_us = self._scheduler.settled_us(schedule.name)
+            value = NOTHING if settled_us is None else settled_us / 1e6
+            metrics.SCHEDULE_SETTLED.labels(schedule.name, self._slot).set(value)
+        if at_us is not None:
+            self._say_if_behind(at_us, now_s)
 
     def closed(self) -> None:
         """Note that the worker is gone."""

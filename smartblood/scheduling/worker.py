@@ -2,7 +2,8 @@
 
 What is due and the memory that it is settled are written in one transaction of the term (``smartblood.kafka.term``), so
 that a leader which was killed, fenced or woken late leaves either both or neither. The clock is looked at each turn: it
-may go back, stand still or leap, since the memory of what is settled decides.
+may go back or stand still, since the memory of what is settled decides, and where it leaps ahead nothing is fired until
+it is believed (``smartblood.scheduling.clock``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from smartblood.kafka.patience import Patience
 from smartblood.kafka.stuck import StuckDetector
 from smartblood.kafka.term import Term
 from smartblood.kafka.tuning import no_probe
+from smartblood.scheduling.clock import BelievedClock
 from smartblood.scheduling.told import Told
 
 NAME = "scheduling"
@@ -36,11 +38,6 @@ BACKOFF_S_MAX = 5.0
 AFTER_A_TERM_S = 1.5
 """A term that failed was perhaps ended by a later one: so long the group has to say so before another is begun. Its
 members hear each other every second."""
-
-
-def wall_clock() -> int:
-    """Return microseconds since 1970."""
-    return time.time_ns() // 1_000
 
 
 class Candidate(Protocol):
@@ -67,8 +64,8 @@ class Scheduling:
         Where triggers go.
     slot : str
         The worker's stable name among its kind, for logs and metrics.
-    clock : callable
-        Microseconds since 1970.
+    clock : BelievedClock, optional
+        By which slots are due; the machine's own unless given.
     poll_s : float
         See ``POLL_S``.
     probe : callable
@@ -83,14 +80,14 @@ class Scheduling:
         cluster: Cluster,
         slot: str,
         *,
-        clock: Callable[[], int] = wall_clock,
+        clock: BelievedClock | None = None,
         poll_s: float = POLL_S,
         probe: Callable[[str], None] = no_probe,
         candidate: Callable[[Cluster, str, str, FilteringBoundLogger], Candidate] = Election,
     ) -> None:
         self._scheduler = scheduler
         self._cluster = cluster
-        self._clock = clock
+        self._clock = clock or BelievedClock()
         self._poll_s = poll_s
         self._probe = probe
         self._log = logs.logger(processor=NAME, slot=slot)
@@ -138,7 +135,7 @@ class Scheduling:
             self._fire(self._term)
         elif time.monotonic() >= self._not_before_s:
             self._begin_term()
-        at_us = self._clock()
+        at_us = self._at_us()
         is_ready = self._election.settled and (self._term is not None or not self._election.owned)
         self._told.note(at_us, leads=self._term is not None, ready=is_ready)
 
@@ -163,10 +160,18 @@ class Scheduling:
         self._told.leads()
         self._fire(term)
 
+    def _at_us(self) -> int | None:
+        """Return what the clock says, None while it is doubted; say where that begins and ends."""
+        was_doubted = self._clock.is_doubted
+        at_us = self._clock.read()
+        if self._clock.is_doubted != was_doubted:
+            self._told.doubts_clock(at_us)
+        return at_us
+
     def _fire(self, term: Term) -> None:
-        at_us = self._clock()
-        decisions = self._scheduler.due(at_us)
-        if not decisions:
+        at_us = self._at_us()
+        decisions = self._scheduler.due(at_us, self._clock.held_us) if at_us is not None else []
+        if at_us is None or not decisions:
             return
         self._probe("due")
         term.write(self._scheduler.outputs(decisions))

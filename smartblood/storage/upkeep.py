@@ -17,11 +17,13 @@ from sqlalchemy import (
     Double,
     Table,
     and_,
+    case,
     cast,
     delete,
     extract,
     func,
     literal,
+    not_,
     or_,
     select,
     tuple_,
@@ -60,6 +62,9 @@ REQUEST_EVENTS_DAYS = 120
 
 _RECORDED_BEYOND_DAYS = 30
 
+AHEAD_MAX = dt.timedelta(hours=1)
+"""So far may the clock of whoever triggers be ahead of Postgres's own."""
+
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -97,6 +102,10 @@ def _instant(at_us: int) -> dt.datetime:
 
 def _micros(column: ColumnElement[Any]) -> ColumnElement[int]:
     return cast(func.round(extract("epoch", column) * 1_000_000), BigInteger)
+
+
+def _put_back(column: ColumnElement[dt.datetime]) -> ColumnElement[dt.datetime]:
+    return case((column > func.now() + AHEAD_MAX, func.now()), else_=column)
 
 
 def _milliseconds(at: dt.datetime) -> int:
@@ -163,11 +172,29 @@ class Upkeep(Connected):
                 if alone:
                     connection.execute(select(func.pg_advisory_unlock(MAINTAINING_LOCK)))
 
+    def put_back(self) -> list[Due]:
+        """Put what lies ahead of Postgres's own clock back to what that says; return the slots, as they were.
+
+        What was due in truth until now is done as of now then, and a slot that comes later is due again: whoever's
+        clock was wrong, that of scheduling or Postgres's own before.
+        """
+        at = MAINTENANCE.c
+        is_ahead = func.greatest(at.due_at, at.done_at) > func.now() + AHEAD_MAX
+        ahead = select(at.schedule, at.due_at).where(is_ahead).with_for_update().cte("ahead")
+        put = update(MAINTENANCE).where(at.schedule == ahead.c.schedule)
+        put = put.values({one.name: _put_back(one) for one in (at.due_at, at.done_at)})
+        with translated("what is due"), self._engine.begin() as connection:
+            found = connection.execute(put.returning(ahead.c.schedule, _micros(ahead.c.due_at)))
+            return sorted(Due(*row) for row in found)
+
     def due(self) -> list[Due]:
-        """Return of each schedule the latest slot, where it isn't done yet; by schedule."""
+        """Return of each schedule the latest slot, where it isn't done yet; by schedule.
+
+        What lies ahead of Postgres's own clock isn't due: see ``put_back``.
+        """
         at = MAINTENANCE.c
         asked = select(at.schedule, _micros(at.due_at)).order_by(at.schedule)
-        asked = asked.where(or_(at.done_at.is_(None), at.done_at < at.due_at))
+        asked = asked.where(or_(at.done_at.is_(None), at.done_at < at.due_at), at.due_at <= func.now() + AHEAD_MAX)
         with translated("what is due"), self._engine.connect() as connection:
             return [Due(*row) for row in connection.execute(asked)]
 
@@ -269,8 +296,9 @@ class Upkeep(Connected):
             Returns score and standard deviation.
         """
         at, slot_at = DONORS.c, _instant(slot_us)
+        is_shown = and_(at.reliability_at >= slot_at, at.reliability_at <= func.now() + AHEAD_MAX)
         asked = select(at.id, at.promises_left, at.kept_left, _micros(at.updated_at)).where(
-            at.promises_left > 0, at.updated_at < slot_at, or_(at.reliability_at.is_(None), at.reliability_at < slot_at)
+            at.promises_left > 0, at.updated_at < slot_at, or_(at.reliability_at.is_(None), not_(is_shown))
         )
         if after_id is not None:
             asked = asked.where(at.id > after_id)

@@ -18,10 +18,13 @@ OFFER = (
 
 
 def put(sink, *events, offset=0):
-    """Write events, each (topic, event), in one batch."""
+    """Write events, each (topic, event), in one batch; a record is of ``AT``, or of its event where that is later."""
     rows = []
     for n, (topic, of) in enumerate(events):
-        rows.extend(PROJECTION.rows(record(topic, of, offset=offset + n)))
+        told = record(topic, of, offset=offset + n)
+        if of["occurred_at"] > AT + 24 * 60 * MINUTE:
+            told = told._replace(timestamp_ms=of["occurred_at"] // 1000)
+        rows.extend(PROJECTION.rows(told))
     sink.write(fold(rows), [])
 
 

@@ -3,9 +3,11 @@
 import datetime as dt
 import math
 import threading
+import time
 
 import pytest
 import structlog
+from prometheus_client import REGISTRY
 
 from consumers.recording.folding import fold
 from consumers.recording.refusals import refused_row
@@ -48,7 +50,7 @@ def trigger(sink, schedule, minutes):
     sink.write(fold(PROJECTION.rows(due(schedule, minutes))), [])
 
 
-def forecasted(first_day, means, *, as_of=AT, n=1, district="Kollam", version="1", spread=1.0):
+def forecasted(first_day, means, *, as_of=AT, n=1, district="Kollam", group="O_POS", version="1", spread=1.0):
     days = [
         {
             "day": first_day + k,
@@ -60,7 +62,7 @@ def forecasted(first_day, means, *, as_of=AT, n=1, district="Kollam", version="1
         for k, mean in enumerate(means)
     ]
     models = [{"model": "demand_forecast", "version": version, "sha256": "a" * 64}]
-    of = {"district": district, "blood_group": "O_POS", "as_of": as_of, "days": days, "models": models}
+    of = {"district": district, "blood_group": group, "as_of": as_of, "days": days, "models": models}
     return "demand-forecasted", event("demand-forecasted", event_id=an_id(n), occurred_at=as_of, **of)
 
 
@@ -132,17 +134,31 @@ def test_what_came_is_filled_in_once_the_day_is_over_and_again_where_more_came_l
 
 
 def test_accuracy_is_that_of_the_days_that_are_over(sink, maintained):
-    put(sink, forecasted(TODAY, [3.0, 4.0]), forecasted(TODAY, [1.0, 1.0], district="Idukki", n=2))
-    put(sink, created(0, 1, request_id=1, district="Kollam", blood_group="O_POS", units_required=5))
-    put(sink, created(0, 2, request_id=2, district="Idukki", blood_group="O_POS", units_required=1))
+    put(sink, forecasted(TODAY - 1, [3.0, 4.0, 9.0], as_of=AT - DAY * MINUTE))  # the last of them isn't over
+    put(sink, forecasted(TODAY - 1, [9.0, 2.0], as_of=AT - DAY * MINUTE, n=2, group="A_POS"))
+    put(sink, forecasted(TODAY, [8.0, 1.0], n=3, district="Idukki", spread=5.0))
+    for n, (district, group, minutes, units) in enumerate(
+        (
+            ("Kollam", "O_POS", -DAY, 4),
+            ("Kollam", "A_POS", -DAY, 5),
+            ("Kollam", "O_POS", 0, 9),
+            ("Idukki", "O_POS", 0, 6),
+        ),
+        1,
+    ):
+        put(sink, created(minutes, n, request_id=n, district=district, blood_group=group, units_required=units))
     trigger(sink, DAILY, DAY)
     maintained.look(threading.Event())
     days = maintained.upkeep.over(28)
-    assert len(days) == 2
-    assert {level: wape(days, key) for level, key in LEVELS.items()} == pytest.approx(
-        {"series": 2 / 6, "district": 2 / 6, "group": 2 / 6, "state": 2 / 6}
+    assert len(days) == 5
+    # Yesterday 3 for 4 and 9 for 5 of Kollam; today 4 for 9 and 2 for none of Kollam, 8 for 6 of Idukki.
+    series, district, group, total = 1 + 4 + 5 + 2 + 2, 3 + 3 + 2, 1 + 4 + 3 + 2, 3 + 1
+    expected = {"series": series / 24, "district": district / 24, "group": group / 24, "state": total / 24}
+    assert {level: wape(days, key) for level, key in LEVELS.items()} == pytest.approx(expected)
+    assert {level: REGISTRY.get_sample_value("smartblood_forecast_wape", {"what": level}) for level in LEVELS} == (
+        pytest.approx(expected)
     )
-    assert coverage(days) == 0.5
+    assert coverage(days) == REGISTRY.get_sample_value("smartblood_forecast_coverage") == 2 / 5
     assert math.isnan(wape([], LEVELS["state"]))
     assert math.isnan(coverage([]))
 
@@ -178,16 +194,18 @@ def test_reliability_is_shown_as_of_the_night_and_again_it_changes_nothing(sink,
     assert ask(asked)[0] == before[0]
 
 
-def old_and_new(sink):
+def old_and_new(sink, by=0):
+    """What is 99 and more than 100 days old ``by`` minutes after ``AT``."""
     for age, n in ((101, 1), (102, 2), (103, 3), (104, 4), (105, 5), (99, 6)):
-        minutes, day = -age * DAY, {"occurred_at": AT - age * DAY * MINUTE}
+        minutes = by - age * DAY
+        day = {"occurred_at": AT + minutes * MINUTE}
         put(sink, matched((42, 43), request_id=n, request_event_id=an_id(n), **day))
         put(sink, responded("NOTIFIED", minutes, donor_id=77, request_id=n))
         put(sink, responded("ACCEPTED", minutes, donor_id=78, request_id=n))
         put(sink, ("prediction-logged", event("prediction-logged", event_id=an_id(n), **day)))
-        put(sink, forecasted(TODAY - age, [1.0], as_of=AT - age * DAY * MINUTE, n=n))
+        put(sink, forecasted(day["occurred_at"] // (DAY * MINUTE), [1.0], as_of=day["occurred_at"], n=n))
         put(sink, created(minutes, n, request_id=n, required_by=day["occurred_at"]), closed(minutes, n, request_id=n))
-        refused = record("matches", b"x", offset=n)._replace(timestamp_ms=(AT - age * DAY * MINUTE) // 1000)
+        refused = record("matches", b"x", offset=n)._replace(timestamp_ms=day["occurred_at"] // 1000)
         sink.write(fold([refused_row(refused, InvalidRecord("no", kind="range"), "matches")]), [])
 
 
@@ -207,26 +225,96 @@ COUNTED = " UNION ALL ".join(
 )
 
 
+NOT_OLD = {
+    "match_waves": 1,
+    "match_predictions": 2,
+    "donor_responses": 2,
+    "donor_outcomes": 1,
+    "model_prediction_logs": 1,
+    "demand_forecasts": 1,
+    "refused_records": 1,
+    "blood_requests": 6,
+    "request_closings": 6,
+}
+
+
 def test_what_is_old_by_the_slot_is_deleted_in_bites_and_nothing_else(sink, ask, maintained):
     old_and_new(sink)
     days = ask("SELECT * FROM demand_days ORDER BY day")
     assert {row["name"]: row["n"] for row in ask(COUNTED)}["match_predictions"] == 12
     trigger(sink, DAILY, 0)
     maintained.look(threading.Event())
-    left_over = {row["name"]: row["n"] for row in ask(COUNTED)}
-    assert left_over == {
-        "match_waves": 1,
-        "match_predictions": 2,
-        "donor_responses": 2,
-        "donor_outcomes": 1,
-        "model_prediction_logs": 1,
-        "demand_forecasts": 1,
-        "refused_records": 1,
-        "blood_requests": 6,
-        "request_closings": 6,
-    }
+    assert {row["name"]: row["n"] for row in ask(COUNTED)} == NOT_OLD
     assert ask("SELECT * FROM demand_days ORDER BY day") == days
     assert ask("SELECT id FROM match_predictions WHERE request_id <> 6") == []
+
+
+YEARS = 3 * 365 * DAY
+
+
+def now_minutes():
+    """Minutes from ``AT`` to the clock's now, which is Postgres's own."""
+    return (time.time_ns() // 1_000 - AT) // MINUTE
+
+
+def n_ahead(kind):
+    return REGISTRY.get_sample_value("smartblood_maintenance_slots_ahead_total", {"kind": kind}) or 0
+
+
+def test_a_slot_years_ahead_deletes_and_fills_no_more_than_postgres_own_clock_lets_it(sink, ask, maintained):
+    by = now_minutes()
+    old_and_new(sink, by)
+    put(sink, forecasted(local_day(AT + by * MINUTE) - 1, [1.0, 1.0, 1.0], as_of=AT + by * MINUTE, n=9))
+    put(sink, state(donor_id=1, occurred_at=AT, promises_decayed=4.0, kept_decayed=3.0, reliability_score=0.0))
+    for schedule in (NIGHTLY, DAILY):
+        trigger(sink, schedule, by + YEARS)
+    before = {kind: n_ahead(kind) for kind in (NIGHTLY, DAILY)}
+    with structlog.testing.capture_logs() as said:
+        maintained.log = structlog.get_logger()
+        for _ in range(3):
+            maintained.look(threading.Event())
+    assert {row["name"]: row["n"] for row in ask(COUNTED)} == NOT_OLD | {"demand_forecasts": 4}
+    filled = ask("SELECT forecast_date FROM demand_forecasts WHERE actual_demand IS NOT NULL ORDER BY 1 DESC")
+    assert filled[0]["forecast_date"] in {on(local_day(AT + (by + k) * MINUTE) - 1) for k in (0, 10)}
+    assert [line["schedule"] for line in said if line["log_level"] == "warning"] == [DAILY, NIGHTLY]
+    assert {kind: n_ahead(kind) - n for kind, n in before.items()} == {NIGHTLY: 1, DAILY: 1}
+    (donor,) = ask("SELECT reliability_score AS score FROM donors")
+    share = left(by * MINUTE, 365.0)
+    assert donor["score"] == pytest.approx(beta_mean_sd(RELIABILITY, 3.0 * share, 4.0 * share)[0], rel=1e-4)
+
+
+def test_a_slot_years_ahead_is_in_the_way_of_no_true_slot(sink, ask, maintained):
+    by = now_minutes()
+    trigger(sink, DAILY, by + YEARS)
+    assert maintained.upkeep.due() == []
+    trigger(sink, DAILY, by - 1)  # it comes before anybody looked
+    maintained.look(threading.Event())
+    done = maintained.upkeep.last_done()[DAILY]
+    assert by <= (done - AT) / MINUTE <= now_minutes() + 1, "what was due until now is done, and nothing later"
+    old_and_new(sink, by)
+    for ahead in (30, 40):  # within what clocks may differ by
+        trigger(sink, DAILY, by + ahead)
+        assert [one.slot_at for one in maintained.upkeep.due()] == [AT + (by + ahead) * MINUTE]
+        maintained.look(threading.Event())
+        assert maintained.upkeep.last_done() == {DAILY: AT + (by + ahead) * MINUTE}
+    assert {row["name"]: row["n"] for row in ask(COUNTED)} == NOT_OLD
+
+
+def test_what_was_noted_as_done_by_a_clock_that_was_ahead_is_in_the_way_of_no_true_slot(sink, ask, maintained):
+    by = now_minutes()
+    put(sink, state(donor_id=1, occurred_at=AT, promises_decayed=4.0, kept_decayed=3.0, reliability_score=0.0))
+    with sink._engine.begin() as connection:  # as Postgres's own clock would have left it
+        ahead = "now() + interval '3 years'"
+        connection.exec_driver_sql(f"INSERT INTO maintenance SELECT '{NIGHTLY}', {ahead}, {ahead}")
+        connection.exec_driver_sql(f"UPDATE donors SET reliability_at = {ahead}")
+    maintained.look(threading.Event())
+    assert ask("SELECT reliability_score AS score FROM donors") == [{"score": 0.0}], "it was done"
+    trigger(sink, NIGHTLY, by + 30)
+    maintained.look(threading.Event())
+    assert maintained.upkeep.last_done() == {NIGHTLY: AT + (by + 30) * MINUTE}
+    (donor,) = ask("SELECT reliability_score AS score FROM donors")
+    share = left((by + 30) * MINUTE, 365.0)
+    assert donor["score"] == pytest.approx(beta_mean_sd(RELIABILITY, 3.0 * share, 4.0 * share)[0])
 
 
 def test_ids_of_events_are_forgotten_when_they_are_old_and_what_came_long_after_them_is_recorded(sink, ask, maintained):

@@ -84,6 +84,23 @@ def test_fired_by_hand_it_is_of_this_minute_and_twice_it_is_one_event(environmen
     assert micros(listed(capsys)["weekly-forecast"]["last_fired"]["utc"]) == two["slot_at"]
 
 
+def test_slots_that_can_not_be_are_passed_over_by_list_and_fire(environment, capsys):
+    weekly, retention = STANDARD[0], STANDARD[2]
+    good_us, said_ms = latest_slot(weekly, now_us()), now_us() // 1_000
+    with Publisher(environment.cluster, CODEC) as publisher:
+        publisher.publish("forecast-triggered", weekly.name, trigger_of(weekly, good_us), said_ms)
+        for one, topic in ((weekly, "forecast-triggered"), (retention, "maintenance-triggered")):
+            absurd = {"slot_at": 2**62}
+            publisher.publish(topic, one.name, trigger_of(one, good_us) | absurd, said_ms)
+            publisher.publish("schedule-states", one.name, state_of(one, good_us) | absurd, said_ms)
+    rows = listed(capsys)
+    assert micros(rows["weekly-forecast"]["last_fired"]["utc"]) == good_us
+    assert rows["daily-retention"]["last_fired"] is None
+    assert exit_code(["schedules", "list"]) == 0
+    past = (EPOCH + timedelta(microseconds=good_us)).isoformat()
+    assert exit_code(["schedules", "fire", "weekly-forecast", "--slot", past]) == 0
+
+
 def test_a_past_slot_is_published_under_its_own_id_and_one_to_come_is_refused(environment, capsys):
     weekly = STANDARD[0]
     past_us, next_us = latest_slot(weekly, now_us()), next_slot(weekly, now_us())

@@ -20,7 +20,7 @@ from smartblood.kafka.client import Cluster
 from smartblood.kafka.election import Election
 from smartblood.scheduling import worker as worker_module
 from smartblood.scheduling.worker import Scheduling
-from tests.integration.scheduling.compressed import BEGIN_US, SCHEDULES
+from tests.integration.scheduling.compressed import BEGIN_US, SCHEDULES, believed
 
 pytestmark = pytest.mark.broker
 
@@ -56,7 +56,7 @@ class Leader:
             Scheduler(SCHEDULES, Codec()),
             weeks.cluster,
             name,
-            clock=lambda: self.at_us,
+            clock=believed(lambda: self.at_us),
             poll_s=0.01,
             probe=probe,
             candidate=AlwaysLeads,
@@ -142,7 +142,12 @@ def test_two_that_both_believe_to_lead_take_it_from_each_other_and_fire_each_slo
     monkeypatch.setattr(worker_module, "AFTER_A_TERM_S", 0.3)
     both = [
         Scheduling(
-            Scheduler(SCHEDULES, Codec()), weeks.cluster, name, clock=weeks.clock, poll_s=0.05, candidate=AlwaysLeads
+            Scheduler(SCHEDULES, Codec()),
+            weeks.cluster,
+            name,
+            clock=believed(weeks.clock),
+            poll_s=0.05,
+            candidate=AlwaysLeads,
         )
         for name in ("first", "second")
     ]

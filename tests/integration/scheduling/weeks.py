@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import signal
 import time
 from collections import defaultdict
+from datetime import datetime
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, NewTopic
 from kafka import KafkaConsumer, TopicPartition
 
-from producers.scheduling.schedules import CatchUp
+from producers.scheduling.schedules import DAY_US, CatchUp
 from producers.scheduling.slots import slots_between
+from producers.scheduling.triggers import topic_of
 from schemas.codec import Codec
 from smartblood.kafka.client import Cluster
 from smartblood.nursery import Nursling
-from tests.integration.scheduling.compressed import SCHEDULES, fast_clock
+from tests.integration.scheduling.compressed import BEGIN_US, SCHEDULES, fast_clock
 from tests.nursery import started
 
 logging.getLogger("kafka").setLevel(logging.ERROR)
@@ -43,6 +47,7 @@ class Weeks:
         self.began_s = time.time()
         self.clock = fast_clock(self.began_s, week_s)
         self.workers: dict[str, Nursling] = {}
+        self.disturbed: defaultdict[str, list[int]] = defaultdict(list)
         topics = [NewTopic(self.cluster.topic(name), 1, 1) for name in TRIGGERS]
         topics.append(NewTopic(self.cluster.topic("schedule-states"), 1, 1, config={"cleanup.policy": "compact"}))
         admin = AdminClient({"bootstrap.servers": bootstrap})
@@ -54,7 +59,12 @@ class Weeks:
         with self._log(slot).open("ab") as said:
             self.workers[slot] = started("tests.integration.scheduling.compressed", *given, output=(1, said))
 
+    def disturb(self, slot: str) -> None:
+        """Note that a worker is being killed or stopped."""
+        self.disturbed[slot].append(self.clock())
+
     def kill(self, slot: str) -> None:
+        self.disturb(slot)
         worker = self.workers.pop(slot)
         worker.kill()
         worker.wait()
@@ -80,6 +90,10 @@ class Weeks:
         terms = {slot: [line for line in self.said(slot) if line["event"].startswith("leads")] for slot in self.workers}
         last = {slot: lines[-1] for slot, lines in terms.items() if lines and lines[-1]["event"] == "leads"}
         return max(last, key=lambda slot: last[slot]["at"]) if last else None
+
+    def believes_to_lead(self, slot: str) -> bool:
+        lines = [line["event"] for line in self.said(slot) if line["event"].startswith("leads")]
+        return lines[-1:] == ["leads"]
 
     def n_terms(self) -> int:
         slots = [path.stem for path in self.folder.glob("*.log")]
@@ -137,3 +151,36 @@ class Weeks:
                 assert fired[schedule.name] == sorted(set(fired[schedule.name]) & set(expected))
                 assert fired[schedule.name][-1] == settled
         return len(ids)
+
+    def terms(self) -> list[tuple[float, float]]:
+        """Return from when until when somebody led, undisturbed: until they said that it is over, or a kill or stop."""
+        found = []
+        for slot in [path.stem for path in self.folder.glob("*.log")]:
+            lines = [line for line in self.said(slot) if line["event"] in {"leads", "leads no more"}]
+            for line, after in zip_longest(lines, lines[1:]):
+                if line["event"] == "leads":
+                    began_us = self._clock_at(line)
+                    ends = [self._clock_at(after)] if after else []
+                    ends += [at_us for at_us in self.disturbed[slot] if at_us >= began_us]
+                    found.append((began_us, min(ends, default=math.inf)))
+        return found
+
+    def _clock_at(self, line: dict) -> float:
+        at_s = datetime.fromisoformat(line["at"]).timestamp()
+        return BEGIN_US + (at_s - self.began_s) / self.week_s * 7 * DAY_US
+
+    def assert_latest_fired_far_from_kills(self, from_us: int, until_us: int) -> int:
+        """With ``latest`` too a slot is fired where somebody led from it until the next one; return how many those are.
+
+        Slots between two instants are looked at.
+        """
+        terms, n_far = self.terms(), 0
+        for schedule in SCHEDULES:
+            if schedule.catch_up is not CatchUp.LATEST:
+                continue
+            fired = {one["slot_at"] for one in self.records(topic_of(schedule)) if one["schedule"] == schedule.name}
+            for slot_us, next_us in pairwise(slots_between(schedule, from_us, until_us)):
+                if any(began_us <= slot_us and next_us <= ended_us for began_us, ended_us in terms):
+                    assert slot_us in fired, (schedule.name, slot_us, terms)
+                    n_far += 1
+        return n_far

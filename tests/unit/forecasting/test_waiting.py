@@ -48,8 +48,12 @@ class RecordDouble:
     def __init__(self):
         self.at = {}
         self.asked = []
+        self.is_away = False
 
     def recorded(self, topics):
+        if self.is_away:
+            message = "Postgres doesn't answer"
+            raise Retryable(message)
         assert topics == [f"p-{topic}" for topic in TOPICS]
         return {(f"p-{topic}", partition): offset for (topic, partition), offset in self.at.items()}
 
@@ -118,15 +122,58 @@ def test_markers_at_the_end_are_nothing_to_wait_for(waiting, kafka, record):
     assert waiting(trigger()) is not None
 
 
+def waits(waiting, clock, seconds):
+    """Be asked again and again, as the loop does it, while the clock goes on; it is waited for at the end yet."""
+    with pytest.raises(NotRecordedYet):
+        waiting(trigger())
+    until = clock[0] + seconds
+    while clock[0] < until:
+        clock[0] = min(clock[0] + 5, until)
+        with pytest.raises(NotRecordedYet):
+            waiting(trigger())
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_an_hour_in_which_postgres_or_all_the_house_was_away_is_none_of_waiting(
+    waiting, kafka, record, clock, is_asked
+):
+    kafka.ends[CREATED, 0] = 1
+    kafka.readable = {(CREATED, 0, 0)}
+    waits(waiting, clock, 1_800)
+    record.is_away = True
+    for _ in range(900 if is_asked else 0):  # where Kafka is away too, the loop asks nobody
+        clock[0] += 5
+        with pytest.raises(Retryable, match="Postgres doesn't answer"):
+            waiting(trigger())
+    clock[0] += 5_000
+    record.is_away = False
+    waits(waiting, clock, 1_700)  # recording has as long as it would have had
+    record.at[CREATED, 0] = 1
+    assert waiting(trigger()) is not None
+
+
+def test_after_an_outage_it_is_given_up_too_once_recording_had_its_hour(waiting, kafka, record, clock):
+    kafka.ends[CREATED, 0] = 1
+    kafka.readable = {(CREATED, 0, 0)}
+    waits(waiting, clock, 1_800)
+    record.is_away = True
+    with pytest.raises(Retryable):
+        waiting(trigger())
+    clock[0] += 9_000
+    record.is_away = False
+    waits(waiting, clock, 1_700)
+    clock[0] += 30
+    with pytest.raises(NotRecordedYet):
+        waiting(trigger())
+    clock[0] += 60
+    assert waiting(trigger()) is None
+
+
 def test_after_an_hour_it_is_said_and_nothing_is_written_also_where_it_is_asked_again(waiting, kafka, record, clock):
     kafka.ends[CREATED, 0] = 1
     kafka.readable = {(CREATED, 0, 0)}
     before = metrics.FORECASTS_GIVEN_UP.labels("forecasting")._value.get()
-    with pytest.raises(NotRecordedYet):
-        waiting(trigger())
-    clock[0] += 3_599
-    with pytest.raises(NotRecordedYet):
-        waiting(trigger())
+    waits(waiting, clock, 3_599)
     clock[0] += 1
     with structlog.testing.capture_logs() as said:
         waiting.log = structlog.get_logger()

@@ -28,6 +28,9 @@ class Kept:
     fails: bool = False
     shown: list[int] = field(default_factory=list)
 
+    def put_back(self):
+        return []
+
     def due(self):
         return [Due(name, due) for name, (due, done) in sorted(self.slots.items()) if done is None or done < due]
 

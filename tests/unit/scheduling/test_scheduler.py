@@ -10,15 +10,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from producers.scheduling.cron import EPOCH
-from producers.scheduling.scheduler import FIRED_AT_ONCE_MAX, ON_TIME_US, Scheduler
+from producers.scheduling.scheduler import COUNTED_MAX, FIRED_AT_ONCE_MAX, ON_TIME_US, Scheduler, decide
 from producers.scheduling.schedules import DAY_US, STANDARD, CatchUp, Forecast, Schedule
 from producers.scheduling.slots import slots_between
-from producers.scheduling.triggers import trigger_of
+from producers.scheduling.triggers import state_of, trigger_of
 from schemas.codec import Codec
 from schemas.records import Record
 
 CODEC = Codec()
 HOUR_US = DAY_US // 24
+MINUTE_US = HOUR_US // 60
 
 
 def us(text):
@@ -168,13 +169,51 @@ def test_a_long_row_of_slots_is_caught_up_with_in_bites_in_order():
     assert found == expected
 
 
-def test_years_away_with_a_slot_every_minute_take_no_time():
-    every_minute = daily(CatchUp.LATEST, cron="* * * * *", age_days=1.0)
+@pytest.mark.parametrize("age_days", [1.0, 3_660.0])
+@pytest.mark.parametrize(("catch_up", "n_fired"), [(CatchUp.LATEST, 1), (CatchUp.NONE, 6), (CatchUp.ALL, 100)])
+def test_years_away_with_a_slot_every_minute_take_no_time(catch_up, n_fired, age_days):
+    every_minute = daily(catch_up, cron="* * * * *", age_days=age_days)
     scheduler = started(every_minute)
-    (decision,) = scheduler.due(START + 3 * 365 * DAY_US)
-    assert decision.fired == (START + 3 * 365 * DAY_US,)
-    assert decision.n_passed == 1440
-    assert decision.n_too_old == 1000, "they are counted no further"
+    at_us = START + 9 * 365 * DAY_US
+    began_s = time.process_time()
+    (decision,) = scheduler.due(at_us)
+    assert time.process_time() - began_s < 2
+    first_us = at_us - 1_440 * MINUTE_US if age_days == 1.0 else START + MINUTE_US
+    if catch_up is not CatchUp.ALL:
+        first_us = at_us - (n_fired - 1) * MINUTE_US
+        assert decision.settled_us == at_us
+    assert decision.fired == tuple(first_us + k * MINUTE_US for k in range(n_fired))
+    assert decision.n_passed == (0 if catch_up is CatchUp.ALL else 1000), "they are counted no further"
+    assert decision.n_too_old == (1000 if age_days == 1.0 else 0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_chosen_is_what_a_walk_over_all_slots_chooses(seed):
+    drawn = random.Random(seed)
+    crons = ("30 1 * * *", "*/20 * * * *", "0 5 * * MON", "0 5 29 2 *", "15 */6 1 * *", "0 1,2 * * SUN")
+    for _ in range(40):
+        one = daily(
+            drawn.choice([CatchUp.LATEST, CatchUp.NONE]),
+            cron=drawn.choice(crons),
+            time_zone=drawn.choice(("Asia/Kolkata", "Europe/London", "America/New_York")),
+            age_days=drawn.choice((0.01, 1.0, 9.0)),
+        )
+        last_us = START + drawn.randrange(400 * DAY_US)
+        at_us = last_us + drawn.choice((drawn.randrange(1, 2 * HOUR_US), drawn.randrange(1, 20 * DAY_US)))
+        held_us = drawn.choice((0, 10 * MINUTE_US))
+        oldest_us = at_us - one.greatest_age_us
+        walked = list(slots_between(one, last_us, at_us))
+        due = [slot_us for slot_us in walked if slot_us >= oldest_us]
+        on_time = [slot_us for slot_us in due if slot_us >= at_us - ON_TIME_US - held_us]
+        fired_ = due[-1:] if one.catch_up is CatchUp.LATEST else on_time
+        decision = decide(one, last_us, at_us, held_us)
+        if not walked:
+            assert decision is None
+            continue
+        assert decision.fired == tuple(fired_)
+        assert decision.n_passed == min(COUNTED_MAX, len(due) - len(fired_))
+        assert decision.n_too_old == min(COUNTED_MAX, len(walked) - len(due))
+        assert decision.settled_us == walked[-1]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -204,12 +243,61 @@ def test_whatever_clock_and_crashes_do_each_slot_is_fired_once_and_with_all_none
         assert found == list(slots_between(one, us("2026-03-01T00:00"), true_us))
 
 
+CHANGED = {
+    "another expression": {"cron": "0 */6 * * *"},
+    "another zone": {"cron": "0 5 * * *", "time_zone": "Europe/London"},
+    "the same, left out meanwhile": {"cron": "0 5 * * *"},
+}
+
+
+@pytest.mark.parametrize("changes", CHANGED.values(), ids=CHANGED)
+@pytest.mark.parametrize("catch_up", CatchUp)
+@pytest.mark.parametrize("age_days", [2.0, 30.0])
+def test_a_schedule_that_was_changed_or_is_enabled_again_catches_up_by_its_new_definition(changes, catch_up, age_days):
+    before = daily(CatchUp.ALL)
+    scheduler = started(before)
+    written = turn(scheduler, us("2026-11-24T23:30"))
+    after = daily(catch_up, age_days=age_days, **changes)
+    at_us = us("2026-11-30T12:10")
+    found = fired(restored(written, (after,)), at_us)
+    slots = list(slots_between(after, us("2026-11-24T23:30"), at_us))
+    due = [slot_us for slot_us in slots if slot_us >= at_us - age_days * DAY_US]
+    assert 1 < len(due) <= len(slots)
+    assert (len(due) < len(slots)) is (age_days == 2.0)
+    assert found == {CatchUp.ALL: due, CatchUp.LATEST: due[-1:], CatchUp.NONE: []}[catch_up]
+
+
 def test_a_null_forgets_a_schedule_and_what_can_not_be_read_is_said():
     scheduler = started(daily(CatchUp.ALL))
     assert scheduler.restore([Record("schedule-states", 0, 7, 0, b"daily", None)]) == []
     assert scheduler.settled_us("daily") is None
     (alarm,) = scheduler.restore([Record("schedule-states", 0, 8, 0, b"daily", b"nonsense")])
     assert alarm.startswith("schedule-states/0/8: ")
+
+
+@pytest.mark.parametrize("slot_us", [2**62, 2**63 - 1, -(2**62), us("9950-01-01"), us("1999-12-31"), 0])
+def test_a_memory_of_no_slot_that_can_be_is_said_and_leaves_what_was_known(slot_us):
+    scheduler = started(daily(CatchUp.ALL))
+    known_us = scheduler.settled_us("daily")
+    state = state_of(scheduler.schedules[0], START) | {"slot_at": slot_us, "occurred_at": slot_us}
+    written = Record("schedule-states", 0, 8, 0, b"daily", CODEC.encode("schedule-states", state))
+    (alarm,) = scheduler.restore([written])
+    assert alarm.startswith(f"schedule-states/0/8: slot_at: {slot_us} ")
+    assert scheduler.settled_us("daily") == known_us
+    assert fired(scheduler, START + DAY_US) == [us("2026-11-24T23:30")]
+    other = Scheduler(scheduler.schedules, CODEC)  # one that finds nothing else begins now, as with what isn't Avro
+    assert len(other.restore([written])) == 1
+    assert fired(other, START) == []
+
+
+def test_a_memory_at_the_end_of_all_slots_keeps_its_schedule_at_rest():
+    scheduler = Scheduler([daily(CatchUp.ALL)], CODEC)
+    state = state_of(scheduler.schedules[0], us("9899-12-31T23:30"))
+    assert (
+        scheduler.restore([Record("schedule-states", 0, 8, 0, b"daily", CODEC.encode("schedule-states", state))]) == []
+    )
+    assert scheduler.due(START) == []
+    assert scheduler.next_us(scheduler.schedules[0]) is not None
 
 
 def test_triggers_of_one_turn_come_by_their_slots():
