@@ -184,7 +184,6 @@ def _forecast_triggered(record: Record, event: dict[str, Any]) -> Event:
     if not YEAR_2000_US <= event["as_of"] <= event["occurred_at"] + DAY_US:
         reason = "as_of: before the year 2000, or more than a day after occurred_at: such days are not over"
         raise InvalidRecord(reason, kind="instant")
-    _slot(event)
     for district in event["districts"]:
         _district(district, "districts")
     return event
@@ -193,7 +192,9 @@ def _forecast_triggered(record: Record, event: dict[str, Any]) -> Event:
 def _maintenance_triggered(record: Record, event: dict[str, Any]) -> Event:
     _key_is(record, event["schedule"], "schedule")
     _head(record, event, where="")
-    _slot(event)
+    if not YEAR_2000_US <= event["slot_at"] <= event["occurred_at"] + DAY_US:
+        reason = "slot_at: before the year 2000, or more than a day after occurred_at"
+        raise InvalidRecord(reason, kind="instant")
     return event
 
 
@@ -263,12 +264,6 @@ def _head(record: Record, event: dict[str, Any], *, where: str) -> None:
         reason = f"{where}occurred_at: more than a day after the record's own timestamp"
         raise InvalidRecord(reason, kind="instant")
     event["occurred_at"] = _instant(event["occurred_at"])
-
-
-def _slot(event: dict[str, Any]) -> None:
-    if not YEAR_2000_US <= event["slot_at"] <= event["occurred_at"] + DAY_US:
-        reason = "slot_at: before the year 2000, or more than a day after occurred_at"
-        raise InvalidRecord(reason, kind="instant")
 
 
 def _since_2000(event: dict[str, Any], *, where: str) -> None:
