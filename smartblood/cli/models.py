@@ -153,5 +153,7 @@ def _digest(model: str, version: str, settings: Settings, *, must_work: bool) ->
 
 
 def _auc(metrics: dict[str, object]) -> str:
+    """Return the figure where there is one: what couldn't be measured is null in the manifest."""
     auc = metrics.get("auc_model")
-    return f"  AUC {auc[0]:.3f}" if isinstance(auc, list) else ""
+    figure = auc[0] if isinstance(auc, list) and auc else None
+    return f"  AUC {figure:.3f}" if isinstance(figure, float | int) else ""
