@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from smartblood.errors import Fatal
+from smartblood.registry.shapes import version_of
 from smartblood.settings import PREFIX, BadSettingError, load
 
 FLAGS = {
@@ -40,6 +41,19 @@ CONNECTING = ("kafka_bootstrap_servers", "database_url", "schema_registry_url", 
 SERVING = ("metrics_address", "slot", "log_format", "log_level", "models_dir", "models_map_sha256", "schedules_file")
 
 Command = Callable[..., Any]
+
+
+class Version(click.ParamType[str]):
+    """What a version of a model may be called."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """Take it as it stands, or refuse it."""
+        try:
+            return version_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def with_settings(*names: str) -> Callable[[Command], Command]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from smartblood.cli.options import with_settings
+from smartblood.cli.options import Version, with_settings
 from smartblood.cli.recorded import KAFKA, Asked, recorded_flags
 from smartblood.cli.train import NAMES
 from smartblood.settings import Settings
@@ -15,7 +15,7 @@ from smartblood.settings import Settings
 
 @click.command()
 @click.argument("model", type=click.Choice(NAMES), metavar="MODEL")
-@click.option("--version", required=True, help="Version to be made.")
+@click.option("--version", required=True, type=Version(), help="Version to be made.")
 @click.option("--base", help="Version whose trees are kept; else the default.")
 @click.option(
     "--since",

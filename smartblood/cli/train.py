@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from smartblood.cli.demand import KERALA
-from smartblood.cli.options import with_settings
+from smartblood.cli.options import Version, with_settings
 from smartblood.cli.recorded import KAFKA, Asked, recorded_flags
 from smartblood.settings import MODELS_DIR, Settings
 
@@ -76,7 +76,12 @@ ENDS_AT = 1_767_205_800_000_000
     help="Folder of artefacts and model_map.json.",
 )
 @click.option(
-    "--version", default="2.3.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
+    "--version",
+    default="2.3.0",
+    type=Version(),
+    envvar="SMARTBLOOD_TRAIN_VERSION",
+    show_envvar=True,
+    help="Version to be made.",
 )
 @click.option(
     "--default",

@@ -12,7 +12,7 @@ from typing import Any
 from smartblood.errors import Fatal
 from smartblood.plain_json import json_text
 from smartblood.registry.builders import Feature
-from smartblood.registry.shapes import check_plain, line_of, list_of, mapping_of, shown
+from smartblood.registry.shapes import check_plain, line_of, list_of, mapping_of, shown, version_of
 
 FILE = "model_map.json"
 FORMAT = 1
@@ -132,21 +132,37 @@ def read_manifest(models_dir: Path, pinned: str | None = None) -> Manifest:
             message = f"{path} has the digest {digest}, where SMARTBLOOD_MODELS_MAP_SHA256 says {pinned.lower()}: "
             message += "take the file from the release anew, or set the digest of the one that you mean"
             raise Fatal(message)
-        data = json.loads(content.decode("utf-8"))
     except FileNotFoundError:
         message = f"{path} isn't there: set SMARTBLOOD_MODELS_DIR, or make artefacts with `smartblood train`"
         raise Fatal(message) from None
     except OSError as error:
         message = f"{path} can't be read: {error.strerror}; set SMARTBLOOD_MODELS_DIR to a folder that can"
         raise Fatal(message) from error
-    except (ValueError, RecursionError) as error:  # the latter where it is nested too deeply to be read
-        message = f"{path} is no JSON: {error}; take the file from the release anew"
+    try:
+        return manifest_of(content)
+    except ValueError as error:
+        message = f"{path} {error}; take the file from the release anew"
         raise Fatal(message) from error
+
+
+def manifest_of(content: bytes) -> Manifest:
+    """Return the manifest that a file holds.
+
+    Raises
+    ------
+    ValueError
+        If it holds none: "is no JSON: …" or "is no manifest: …".
+    """
+    try:
+        data = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # the latter where it is nested too deeply to be read
+        message = f"is no JSON: {error}"
+        raise ValueError(message) from error
     try:
         return _manifest(data)
     except (KeyError, TypeError, ValueError) as error:
-        message = f"{path} is no manifest: {type(error).__name__}: {error}; take the file from the release anew"
-        raise Fatal(message) from error
+        message = f"is no manifest: {type(error).__name__}: {error}"
+        raise ValueError(message) from error
 
 
 def _manifest(data: Any) -> Manifest:  # noqa: ANN401 - whatever the file holds
@@ -159,13 +175,14 @@ def _manifest(data: Any) -> Manifest:  # noqa: ANN401 - whatever the file holds
     if len({(entry.name, entry.version) for entry in entries}) != len(entries):
         message = "a version is listed twice"
         raise ValueError(message)
-    return Manifest(_texts(data["defaults"], "defaults"), entries)
+    defaults = _texts(data["defaults"], "defaults")
+    return Manifest({name: version_of(version) for name, version in defaults.items()}, entries)
 
 
 def _entry(data: dict[str, Any]) -> Entry:
     return Entry(
         name=line_of(data["name"], "name"),
-        version=line_of(data["version"], "version"),
+        version=version_of(data["version"]),
         file=_file(line_of(data["file"], "file")),
         sha256=_digest(data["sha256"], "sha256"),
         features=tuple(_feature(feature) for feature in list_of(data["features"], "features")),

@@ -17,6 +17,10 @@ LINE_MAX = 400
 SHOWN = 80
 """So many letters of what is odd tell enough."""
 
+VERSION_MEANT = "letters, digits, dots, underscores, hyphens and plus signs, 64 at most, the first a letter or digit"
+"""A version is the name of a folder too."""
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _IN_NO_FILE_NAME_OR_TABLE = re.compile("[\0\ud800-\udfff]")
 _NOT_ON_A_LINE = re.compile("[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 
@@ -51,6 +55,20 @@ def line_of(value: Any, what: str) -> str:  # noqa: ANN401 - whatever a file hol
     """
     if not isinstance(value, str) or len(value) > LINE_MAX or _NOT_ON_A_LINE.search(value):
         message = f"{what} is {shown(value)}, and should be a text of one line, {LINE_MAX} letters at most"
+        raise ValueError(message)
+    return value
+
+
+def version_of(value: Any) -> str:  # noqa: ANN401 - whatever a file holds
+    """Return what a version may be called.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not isinstance(value, str) or not _VERSION.fullmatch(value):
+        message = f"{shown(value)} is no version: use {VERSION_MEANT}"
         raise ValueError(message)
     return value
 

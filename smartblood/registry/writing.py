@@ -13,7 +13,7 @@ import joblib
 from smartblood.errors import Fatal
 from smartblood.registry.builders import BUILDERS
 from smartblood.registry.checks import installed, libraries_of
-from smartblood.registry.manifest import FILE, Entry, Manifest, read_manifest
+from smartblood.registry.manifest import FILE, Entry, Manifest, manifest_of, read_manifest
 
 MODEL, CARD = "model.joblib", "card.md"
 
@@ -76,7 +76,7 @@ def write(models_dir: Path, entry: Entry, artefact: bytes, card: str, *, as_defa
     Raises
     ------
     Fatal
-        If this version is there with other bytes, or can't be written.
+        If this version is there with other bytes, or can't be written, or the manifest couldn't be read with it.
     """
     manifest = read_manifest(models_dir) if (models_dir / FILE).exists() else Manifest({}, ())
     for other in manifest.entries:
@@ -88,16 +88,28 @@ def write(models_dir: Path, entry: Entry, artefact: bytes, card: str, *, as_defa
                 f"released artefacts don't change: give another --version"
             )
             raise Fatal(message)
+    told = _told(manifest.with_entry(entry, as_default=as_default), models_dir / FILE)
     path = models_dir / entry.file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, artefact)
         _replace(path.with_name(CARD), card.encode())
-        _replace(models_dir / FILE, manifest.with_entry(entry, as_default=as_default).as_text().encode())
+        _replace(models_dir / FILE, told)
     except OSError as error:
         message = f"{path} can't be written: {error.strerror}; give another folder with --out"
         raise Fatal(message) from error
     return True
+
+
+def _told(manifest: Manifest, path: Path) -> bytes:
+    """Return what the file of a manifest is to hold, after it was read: nobody could read any version otherwise."""
+    try:
+        content = manifest.as_text().encode()
+        manifest_of(content)
+    except ValueError as error:
+        message = f"{path} would be no manifest any more, and nothing is written: {error}"
+        raise Fatal(message) from error
+    return content
 
 
 def _made_alike(entry: Entry) -> Entry:

@@ -76,6 +76,16 @@ def test_what_makes_a_world_is_refused_beside_what_was_recorded(run, flag):
     assert f"{flag} makes a simulated world" in said.stderr
 
 
+@pytest.mark.parametrize("version", ["", " ", "a/b", "../x", "/tmp/abs", "2.3.0\n"])
+def test_what_is_no_version_is_wrong_usage(run, version, tmp_path):
+    trained = run("train", "donor_seeker_match", "--donors", "500", "--days", "90", "--version", version)
+    recalibrated = run("models", "recalibrate", "donor_seeker_match", "--version", version, "--from-files", ".")
+    for said in (trained, recalibrated):
+        assert said.returncode == 2
+        assert "--version" in said.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_train_takes_only_models_that_it_can_make(run):
     assert run("train", "crystal_ball").returncode == 2
 

@@ -253,6 +253,37 @@ def test_a_manifest_points_nowhere_outside(models_dir, file):
     assert "lies outside" in refusal(models_dir)
 
 
+NO_VERSIONS = ["", " ", "a/b", "../x", "..", "/tmp/abs", "2.3.0\n", "-1", "1.0 0", "é", "1" * 65, "1\x7f"]
+
+
+@pytest.mark.parametrize("version", NO_VERSIONS)
+def test_what_is_no_version_is_neither_written_nor_read(models_dir, text, version):
+    before = sorted(models_dir.parent.rglob("*"))
+    artefact = artefact_bytes(content_of(NAME, version, text, BETA))
+    with pytest.raises(Fatal, match="is no version"):
+        write(models_dir, entry_of(NAME, version, artefact, training_data={}, metrics={}), artefact, "")
+    assert sorted(models_dir.parent.rglob("*")) == before
+    change_manifest(models_dir, lambda data: data["models"][0].update(version=version))
+    with pytest.raises(Fatal, match="is no version"):
+        read_manifest(models_dir)
+
+
+@pytest.mark.parametrize("version", ["0", "2.3.0", "test-1", "1.0.0+kochi_2", "A" * 64])
+def test_what_versions_are_called_is_written_and_read(models_dir, text, version):
+    artefact = artefact_bytes(content_of(NAME, version, text, BETA))
+    write(models_dir, entry_of(NAME, version, artefact, training_data={}, metrics={}), artefact, "")
+    assert load_version(models_dir, NAME, version).version == version
+
+
+def test_a_manifest_that_could_not_be_read_again_never_replaces_the_old_one(models_dir, text):
+    before = (models_dir / "model_map.json").read_bytes()
+    artefact = artefact_bytes(content_of(NAME, "4.0.0", text, BETA))
+    for odd in ({"ends_at": "soon"}, {"note": "a\0b"}):
+        with pytest.raises(Fatal, match="would be no manifest"):
+            write(models_dir, entry_of(NAME, "4.0.0", artefact, training_data=odd, metrics={}), artefact, "")
+        assert (models_dir / "model_map.json").read_bytes() == before
+
+
 def test_a_model_that_nothing_feeds_is_refused(models_dir):
     change_manifest(models_dir, lambda data: data["models"][0].update(name="crystal_ball"))
     with pytest.raises(Fatal, match="nothing here computes features"):
