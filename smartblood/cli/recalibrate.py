@@ -76,8 +76,8 @@ def recalibrate(
     if not made.pays:
         click.echo("later outcomes don't speak for it: nothing is written")
         context.exit(1)
-    write(folder, made.entry, made.artefact, made.card)
-    click.echo(f"{model} {version}: {folder / made.entry.file} written; sha256 {made.entry.sha256}")
+    done = write(folder, made.entry, made.artefact, made.card)
+    click.echo(f"{model} {version}: {folder / made.entry.file} {done}; sha256 {made.entry.sha256}")
 
 
 def _instant(since: datetime | None) -> int | None:

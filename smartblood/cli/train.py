@@ -126,7 +126,8 @@ def train(  # noqa: PLR0913 - its flags
     world it also learns from lists that the system itself sends in a second one, with the models as they are then.
     demand_forecast learns from what is asked for each day in simulated Keralas, or from a file (--from-demand); with
     recorded topics it is left out. The same arguments and records give the same bytes. A version that is there already
-    is never changed; what a version does is said by `smartblood models release`.
+    is never changed, but its file written anew where that is gone or broken; what a version does is said by
+    `smartblood models release`.
     """
     from smartblood.errors import Fatal  # noqa: PLC0415 - quick help
     from smartblood.registry.writing import write  # noqa: PLC0415
@@ -157,9 +158,8 @@ def train(  # noqa: PLR0913 - its flags
         message = f"{error}; give {more}"
         raise Fatal(message) from error
     for model, one in trained.items():
-        is_new = write(out, one.entry, one.artefact, one.card, as_default=as_default)
-        what = "written" if is_new else "there already, the same"
-        click.echo(f"{model} {version}: {out / one.entry.file} {what}; sha256 {one.entry.sha256}")
+        done = write(out, one.entry, one.artefact, one.card, as_default=as_default)
+        click.echo(f"{model} {version}: {out / one.entry.file} {done}; sha256 {one.entry.sha256}")
 
 
 def _simulated(

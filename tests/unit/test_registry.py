@@ -19,7 +19,16 @@ from smartblood.registry.loading import Finding, load_champion, load_released, l
 from smartblood.registry.manifest import read_manifest
 from smartblood.registry.scorer import Calibration, scorer_of
 from smartblood.registry.trees import UnreadableTreesError, read_trees
-from smartblood.registry.writing import artefact_bytes, content_of, entry_of, write
+from smartblood.registry.writing import (
+    DEFAULT_NOW,
+    MENDED,
+    THERE,
+    WRITTEN,
+    artefact_bytes,
+    content_of,
+    entry_of,
+    write,
+)
 
 NAME = "donor_seeker_match"
 N_FEATURES = len(MATCH_FEATURES)
@@ -321,9 +330,9 @@ def test_what_has_its_digest_and_is_no_model_is_refused_and_raises_nothing_else(
 def test_what_is_written_is_the_default_only_where_that_is_wanted_or_there_is_none(models_dir, text):
     artefact = artefact_bytes(content_of(NAME, "3.0.0", text, BETA))
     entry = entry_of(NAME, "3.0.0", artefact, training_data={}, metrics={})
-    assert write(models_dir, entry, artefact, "")
+    assert write(models_dir, entry, artefact, "") == WRITTEN
     assert read_manifest(models_dir).defaults[NAME] == "1.1.0"
-    assert write(models_dir.parent / "new", entry, artefact, "")
+    assert write(models_dir.parent / "new", entry, artefact, "") == WRITTEN
     assert read_manifest(models_dir.parent / "new").defaults[NAME] == "3.0.0"
 
 
@@ -343,10 +352,33 @@ def test_trees_that_refine_a_feature_add_to_its_logit(text):
 def test_an_artefact_is_never_changed(models_dir, text):
     artefact = artefact_bytes(content_of(NAME, "1.0.0", text, BETA))
     entry = entry_of(NAME, "1.0.0", artefact, training_data={}, metrics={})
-    assert not write(models_dir, entry, artefact, "")
+    assert write(models_dir, entry, artefact, "") == THERE
     other = artefact_bytes(content_of(NAME, "1.0.0", text, {**BETA, "c": 0.0}))
     with pytest.raises(Fatal, match="give another --version"):
         write(models_dir, entry_of(NAME, "1.0.0", other, training_data={}, metrics={}), other, "")
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"rust")])
+def test_an_artefact_that_is_gone_or_broken_is_there_again_once_it_was_made_again(models_dir, damage):
+    folder = models_dir / NAME / "1.0.0"
+    artefact, before = (folder / "model.joblib").read_bytes(), (models_dir / "model_map.json").read_bytes()
+    damage(folder / "model.joblib")
+    entry = entry_of(NAME, "1.0.0", artefact, training_data={}, metrics={})
+    assert "train it with" in refusal(models_dir)
+    assert write(models_dir, entry, artefact, "# Again") == MENDED
+    assert load_version(models_dir, NAME, "1.0.0").version == "1.0.0"
+    assert (models_dir / "model_map.json").read_bytes() == before
+    assert write(models_dir, entry, artefact, "# Again") == THERE
+
+
+def test_a_version_that_is_there_becomes_the_default_where_that_is_wanted(models_dir):
+    artefact = (models_dir / NAME / "1.0.0/model.joblib").read_bytes()
+    entry = entry_of(NAME, "1.0.0", artefact, training_data={}, metrics={})
+    before = read_manifest(models_dir)
+    assert write(models_dir, entry, artefact, "", as_default=True) == THERE + DEFAULT_NOW
+    after = read_manifest(models_dir)
+    assert (after.defaults, after.entries) == ({NAME: "1.0.0"}, before.entries)
+    assert write(models_dir, entry, artefact, "", as_default=True) == THERE
 
 
 def test_beta_calibration_with_ones_is_the_sigmoid_and_never_turns_an_order_round():
