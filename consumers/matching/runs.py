@@ -17,6 +17,10 @@ from features.scoring import Scorer
 SCORE_DECIMALS = 6
 
 
+class NoScoreError(ArithmeticError):
+    """A version gives a row no finite score: its failure on that record, which nobody is to be matched by."""
+
+
 class Scoring(NamedTuple):
     """What one version scored in a batch: how many rows, in how many seconds."""
 
@@ -88,11 +92,20 @@ class Runs:
         return said
 
     def by(self, scorer: Scorer, request: NDArray[np.int64], rows: NDArray[np.float64]) -> Said:
-        """Return the scores of rows by one version; ``request`` as in ``scores``."""
+        """Return the scores of rows by one version; ``request`` as in ``scores``.
+
+        Raises
+        ------
+        NoScoreError
+            If one of them is no finite number.
+        """
         if len(rows) == 0:
             return NOTHING
         begun_s = self._timer()
         scores = scorer.predict(rows)
+        if not np.isfinite(scores).all():
+            message = f"{scorer.name} {scorer.version} gives a row no finite score"
+            raise NoScoreError(message)
         learned = told = np.round(scores, SCORE_DECIMALS)
         shifts = self._shift(scorer)
         if shifts is not None:

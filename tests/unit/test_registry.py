@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 import shutil
 import zlib
 
@@ -160,6 +161,68 @@ def test_trees_that_would_be_evaluated_wrongly_are_refused(parameters):
     text = booster_of(**{"min_data_in_leaf": 3, **parameters}).model_to_string()
     with pytest.raises(UnreadableTreesError):
         read_trees(text, MATCH_FEATURES)
+
+
+def first(field, change):
+    """Changes the words that the first tree of a text has in a field."""
+
+    def changed(text):
+        before, line, after = text.partition(f"\n{field}=")
+        words, end, rest = after.partition("\n")
+        return before + line + " ".join(change(words.split())) + end + rest
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        first("leaf_value", lambda words: ["nan", *words[1:]]),
+        first("leaf_value", lambda words: ["inf", *words[1:]]),
+        first("leaf_value", lambda words: words[1:]),
+        first("leaf_value", lambda words: [*words, "0"]),
+        first("threshold", lambda words: ["nan", *words[1:]]),
+        first("threshold", lambda words: ["-inf", *words[1:]]),
+        first("threshold", lambda words: words[1:]),
+        first("split_feature", lambda words: [str(N_FEATURES), *words[1:]]),
+        first("split_feature", lambda words: ["-1", *words[1:]]),
+        first("split_feature", lambda words: words[1:]),
+        first("decision_type", lambda words: words[1:]),
+        first("left_child", lambda words: ["0", *words[1:]]),
+        first("left_child", lambda words: ["99", *words[1:]]),
+        first("left_child", lambda words: ["-99", *words[1:]]),
+        first("left_child", lambda words: words[1:]),
+        first("right_child", lambda words: words[1:]),
+        first("right_child", lambda words: [words[0], *words[:-1]]),
+        first("num_leaves", lambda _: ["0"]),
+        first("num_leaves", lambda _: ["-3"]),
+    ],
+)
+def test_trees_that_make_no_sense_are_refused(text, wrong):
+    assert wrong(text) != text
+    with pytest.raises(UnreadableTreesError):
+        read_trees(wrong(text), MATCH_FEATURES)
+
+
+def test_a_leaf_without_a_split_is_finite():
+    text = booster_of(n_trees=1, min_data_in_leaf=4000).model_to_string()
+    for words in (["nan"], ["1", "2"], []):
+        with pytest.raises(UnreadableTreesError):
+            read_trees(first("leaf_value", lambda _, words=words: words)(text), MATCH_FEATURES)
+
+
+def test_a_version_whose_scores_are_no_probabilities_is_refused(models_dir, text):
+    endless = re.sub(r"(?<=\nleaf_value=).*", lambda found: " ".join("1e308" for _ in found[0].split()), text)
+    content = content_of(NAME, "5.0.0", endless, {**BETA, "b": 0.0})  # 0 times infinity
+    artefact = artefact_bytes(content)
+    write(models_dir, entry_of(NAME, "5.0.0", artefact, training_data={}, metrics={}), artefact, "")
+    assert "holds no model: it gives scores that are no probabilities" in refusal(models_dir, "5.0.0")
+
+
+def test_a_version_that_starts_from_what_is_always_known_needs_no_score_without_it(models_dir, text):
+    artefact = artefact_bytes(content_of(NAME, "6.0.0", text, BETA, "donor_availability"))
+    write(models_dir, entry_of(NAME, "6.0.0", artefact, training_data={}, metrics={}), artefact, "")
+    assert load_version(models_dir, NAME, "6.0.0").version == "6.0.0"
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40))
