@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import click
 
-from smartblood.cli.options import with_settings
+from smartblood.cli.options import Number, with_settings
 from smartblood.cli.performance import performance
 from smartblood.cli.reach import await_answer
 from smartblood.cli.recalibrate import recalibrate
 from smartblood.cli.train import ALL, FORECAST
-from smartblood.errors import Fatal
+from smartblood.errors import Fatal, WrongUsage
 from smartblood.settings import Settings
 
 
@@ -64,7 +65,7 @@ def verify(context: click.Context, settings: Settings) -> None:
 )
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     envvar="SMARTBLOOD_MODELS_RELEASE_SHARE",
     show_envvar=True,
     help="Of the requests that a challenger answers; of a challenger alone.",
@@ -84,7 +85,6 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
     from smartblood.kafka.publisher import Publisher  # noqa: PLC0415
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
 
-    await_answer(settings)
     now = time.time_ns() // 1_000
     event = {
         "event_id": str(uuid.uuid4()),
@@ -95,6 +95,8 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
         "role": role.upper(),
         "share": share or 0.0,
     }
+    _check(event, f"{model}/{version}")
+    await_answer(settings)
     with Publisher(Cluster.of(settings), codec_of(settings), linger_ms=0) as publisher:
         publisher.publish("model-released", f"{model}/{version}", event, now // 1_000)
     click.echo(f"{model} {version} is {role} now ({sha256})")
@@ -135,6 +137,30 @@ def report(out: Path | None, settings: Settings) -> None:
 
 
 models.add_command(recalibrate)
+
+
+def _check(event: dict[str, Any], key: str) -> None:
+    """Refuse what every process that follows would refuse: nobody would hear of it here.
+
+    Raises
+    ------
+    WrongUsage
+        If the version is no text.
+    Fatal
+        If the event isn't what the contract says.
+    """
+    from consumers.validation import checked  # noqa: PLC0415 - quick help
+    from schemas.errors import InvalidRecord  # noqa: PLC0415
+    from schemas.records import Record  # noqa: PLC0415
+
+    try:
+        checked(Record("model-released", 0, 0, event["occurred_at"] // 1_000, key.encode(), None), event)
+    except UnicodeEncodeError:
+        message = f"{key!a} is no text that anybody could read: write the version as model_map.json does"
+        raise WrongUsage(message) from None
+    except InvalidRecord as error:
+        message = f"nobody would take this release: {error.reason}; mend that and release it again"
+        raise Fatal(message) from error
 
 
 def _digest(model: str, version: str, settings: Settings, *, must_work: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,17 @@ CONNECTING = ("kafka_bootstrap_servers", "database_url", "schema_registry_url", 
 SERVING = ("metrics_address", "slot", "log_format", "log_level", "models_dir", "models_map_sha256", "schedules_file")
 
 Command = Callable[..., Any]
+
+
+class Number(click.FloatRange):
+    """A finite number within limits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Read it; of what is no number at all, click's own range would say that it lies within."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return found
 
 
 class Version(click.ParamType[str]):

@@ -98,6 +98,7 @@ def test_train_takes_only_models_that_it_can_make(run):
         ["1.0.0", "--role", "challenger"],
         ["1.0.0", "--role", "champion", "--share", "0.5"],
         ["1.0.0", "--role", "challenger", "--share", "1.5"],
+        ["2.3.0", "--role", "challenger", "--share", "nan"],
     ],
 )
 def test_a_release_that_makes_no_sense_is_wrong_usage(run, arguments):
@@ -116,3 +117,42 @@ def test_what_cannot_be_used_is_not_released(run, models_dir):
     assert broken.returncode == 3
     assert "has the digest" in broken.stderr
     assert len(broken.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """What is published, where no broker is."""
+    events = []
+
+    class Publishing:
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def publish(self, topic, key, event, timestamp_ms):
+            events.append((topic, key, event))
+
+    monkeypatch.setattr("smartblood.kafka.publisher.Publisher", Publishing)
+    monkeypatch.setattr("smartblood.cli.models.await_answer", lambda _: None)
+    monkeypatch.setenv("SMARTBLOOD_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    return events
+
+
+def test_what_the_contract_forbids_is_not_published(run, published, monkeypatch):
+    monkeypatch.setattr("smartblood.cli.models.time.time_ns", lambda: 7)  # a clock that was never set
+    said = run("models", "release", "donor_seeker_match", "2.3.0", "--role", "retired")
+    assert said.returncode == 3
+    assert "before the year 2000" in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+    assert published == []
+
+
+def test_what_is_no_text_is_wrong_usage(run, published):
+    said = run("models", "release", "donor_seeker_match", "2.3.0\udcff", "--role", "retired")
+    assert said.returncode == 2
+    assert published == []
