@@ -99,7 +99,7 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
     await_answer(settings)
     with Publisher(Cluster.of(settings), codec_of(settings), linger_ms=0) as publisher:
         publisher.publish("model-released", f"{model}/{version}", event, now // 1_000)
-    click.echo(f"{model} {version} is {role} now ({sha256})")
+    click.echo(f"{model} {version} is {role} now{f' ({sha256})' if sha256 else _unlisted(model, settings)}")
 
 
 @models.command()
@@ -176,6 +176,18 @@ def _digest(model: str, version: str, settings: Settings, *, must_work: bool) ->
         return read_manifest(settings.models_dir, settings.models_map_sha256).entry(model, version).sha256
     except Fatal:  # going back must not hang on a file that is gone
         return ""
+
+
+def _unlisted(model: str, settings: Settings) -> str:
+    """Return what to say where a version was retired that the manifest doesn't list: it may be a slip of the pen."""
+    from smartblood.registry.manifest import FILE, read_manifest  # noqa: PLC0415 - quick help
+
+    try:
+        entries = read_manifest(settings.models_dir, settings.models_map_sha256).entries
+    except Fatal as error:
+        return f"; whether that was ever a version isn't known: {error}"
+    listed = ", ".join(entry.version for entry in entries if entry.name == model)
+    return f"; {FILE} lists no such version, but {listed or 'none of this model'}"
 
 
 def _auc(metrics: dict[str, object]) -> str:
