@@ -50,6 +50,7 @@ def recalibrate(
     from features.decay import HalfLives  # noqa: PLC0415 - quick help
     from smartblood.cli.recorded import recording_of  # noqa: PLC0415
     from smartblood.errors import Fatal  # noqa: PLC0415
+    from smartblood.registry.beforehand import check_place  # noqa: PLC0415
     from smartblood.registry.loading import load_content, load_digest  # noqa: PLC0415
     from smartblood.registry.writing import write  # noqa: PLC0415
     from smartblood.training import recalibrating  # noqa: PLC0415
@@ -62,6 +63,7 @@ def recalibrate(
     entry, content = load_content(folder, model, base, pinned=pinned)
     hears = entry.training_data.get("hears", {})
     heard = {name: load_digest(folder, name, digest, pinned=pinned) for name, digest in hears.items()}
+    check_place(folder, [model], version, pinned=pinned)
     half_lives = HalfLives(settings.rate_half_life_days, settings.fatigue_half_life_days)
     replayed = of_recording(recording_of(recorded, settings, say), half_lives, settings.late_days, say)
     try:

@@ -21,6 +21,8 @@ WRITTEN, MENDED, THERE = "written", "written anew, since it was gone or broken",
 DEFAULT_NOW = ", and the default now"
 """What ``write`` did, for people; the last is added where that is all, or more, that changed."""
 
+ELSEWHERE = "set SMARTBLOOD_MODELS_DIR to a folder that can, or name one with `train --out`"
+
 
 def content_of(
     name: str, version: str, trees: str, calibration: dict[str, Any], start: str | None = None
@@ -53,6 +55,11 @@ def artefact_bytes(content: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def file_of(name: str, version: str) -> str:
+    """Return where an artefact lies, below the folder of the manifest."""
+    return f"{name}/{version}/{MODEL}"
+
+
 def entry_of(
     name: str, version: str, artefact: bytes, *, training_data: dict[str, Any], metrics: dict[str, Any]
 ) -> Entry:
@@ -60,7 +67,7 @@ def entry_of(
     return Entry(
         name=name,
         version=version,
-        file=f"{name}/{version}/{MODEL}",
+        file=file_of(name, version),
         sha256=hashlib.sha256(artefact).hexdigest(),
         features=BUILDERS[name],
         libraries={library: str(installed(library)) for library in libraries_of(name)},
@@ -101,7 +108,7 @@ def write(models_dir: Path, entry: Entry, artefact: bytes, card: str, *, as_defa
         if not is_told:
             _replace(models_dir / FILE, told)
     except OSError as error:
-        message = f"{path} can't be written: {error.strerror}; give another folder with --out"
+        message = f"{path} can't be written: {error.strerror}; {ELSEWHERE}"
         raise Fatal(message) from error
     if there is None:
         return WRITTEN
