@@ -63,7 +63,7 @@ def artefacts_there(settings: Settings) -> Mapping[str, list[Artefact]]:
             continue
         metadata = {name: value for name, value in entry.as_json().items() if name not in {"name", "version", "file"}}
         is_default = manifest.defaults.get(entry.name) == entry.version
-        as_of = int(entry.training_data.get("ends_at", 0))
+        as_of = entry.training_data.get("ends_at", 0)
         listed.append(Artefact(entry.version, entry.sha256, entry.file, metadata, as_of, is_default))
     return found
 

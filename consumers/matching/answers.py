@@ -6,8 +6,10 @@ answer costs. Fields stand in the schema's order; a test holds this and the code
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -264,19 +266,21 @@ def _shadows(offers: Offers) -> list[bytes]:
     if not offers.shadows:
         return []
     columns = [_shadow(shadow) for shadow in offers.shadows]
-    return [SOME + array(list(of_offer)) for of_offer in zip(*columns, strict=True)]
+    said = ([one for one in of_offer if one] for of_offer in zip(*columns, strict=True))
+    return [SOME + array(of_offer) if of_offer else NULL for of_offer in said]
 
 
-def _shadow(shadow: Shadow) -> Iterable[bytes]:
-    """Return what one shadow says of each offer."""
+def _shadow(shadow: Shadow) -> Iterator[bytes]:
+    """Return what one shadow says of each offer, in no bytes where it could say nothing."""
     head, scores = text(shadow.scorer.name) + text(shadow.scorer.version), shadow.score.tolist()
-    if shadow.answers_within is None:
-        return (head + _SCORE.pack(score) + NULL for score in scores)
-    within = shadow.answers_within.tolist()
-    return (
-        head + _SCORE.pack(score) + SOME + array([_SCORE.pack(one) for one in of_offer])
-        for score, of_offer in zip(scores, within, strict=True)
-    )
+    withins = repeat(None) if shadow.answers_within is None else shadow.answers_within.tolist()
+    for score, within in zip(scores, withins, strict=False):
+        if math.isnan(score):
+            yield b""
+        elif within is None:
+            yield head + _SCORE.pack(score) + NULL
+        else:
+            yield head + _SCORE.pack(score) + SOME + array([_SCORE.pack(one) for one in within])
 
 
 def _told(offers: Offers) -> bytes:

@@ -236,12 +236,14 @@ class Matcher:
 def _by_shadow(
     scorer: Scorer, offers: Offers, request: NDArray[np.int64], waiting: NDArray[np.float64], runs: Runs
 ) -> Shadow:
-    """Return what a version that only watches says of each offer, in the terms of its model."""
+    """Return what a version that only watches says of each offer, in the terms of its model; NaN where it can't."""
     if scorer.name == RESPONSE_TIME:
-        return Shadow(scorer, *_answer_times(runs.by(scorer, np.repeat(request, N_STRETCHES), waiting).told))
+        chances = runs.watched(scorer, np.repeat(request, N_STRETCHES), waiting)
+        hours, within = _answer_times(chances)
+        return Shadow(scorer, np.where(np.isnan(chances[::N_STRETCHES]), np.nan, hours), within)
     seen = offers.seen
     rows = {AVAILABILITY: seen.availability_rows, RELIABILITY: seen.reliability_rows, MATCH: seen.match_rows}
-    return Shadow(scorer, runs.by(scorer, request, rows[scorer.name]).told)
+    return Shadow(scorer, runs.watched(scorer, request, rows[scorer.name]))
 
 
 def _answer_times(chances: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

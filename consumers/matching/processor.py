@@ -147,7 +147,7 @@ class Matching:
         if item.event is None or not isinstance(error, ScoringFailedError):
             return []
         answered = Statement(item.event["occurred_at"], item.event["event_id"])
-        return [self._logged(answered, error.scoring, error=error.why)]
+        return [self._logged(answered, error.scoring)]
 
     def keep(self) -> None:
         """Make what is staged the memory."""
@@ -242,7 +242,7 @@ class Matching:
                     self._staged_in_no_district.append((request_id, one.request["district"]))
         return asked, touched
 
-    def _logged(self, answered: Statement, scoring: Scoring, error: str | None = None) -> Output:
+    def _logged(self, answered: Statement, scoring: Scoring) -> Output:
         """Return the log of a scoring run; its id is derived from ``answered``."""
         scorer = scoring.scorer
         event = {
@@ -253,8 +253,8 @@ class Matching:
             "source": SOURCE,
             "n_rows": scoring.n_rows,
             "inference_time_ms": scoring.seconds * 1000,
-            "success": error is None,
-            "error": error,
+            "success": scoring.error is None,
+            "error": scoring.error,
             "input_sample": None,
             "output_sample": None,
         }

@@ -18,27 +18,26 @@ SCORE_DECIMALS = 6
 
 
 class Scoring(NamedTuple):
-    """What one version scored in a batch: how many rows, in how many seconds."""
+    """What one version scored in a batch: how many rows, in how many seconds; and why it failed, where it did."""
 
     scorer: Scorer
     n_rows: int
     seconds: float
+    error: str | None = None
 
 
 class ScoringFailedError(Exception):
-    """A version could not score rows: {why}.
+    """A version could not score rows: {its error}.
 
     Parameters
     ----------
     scoring : Scoring
-        Rows and seconds of the run that failed.
-    why : str
-        One line; it quotes no row.
+        The run that failed. Its error is one line, and quotes no row.
     """
 
-    def __init__(self, scoring: Scoring, why: str) -> None:
-        super().__init__(f"{scoring.scorer.name} {scoring.scorer.version}: {why}")
-        self.scoring, self.why = scoring, why
+    def __init__(self, scoring: Scoring) -> None:
+        super().__init__(f"{scoring.scorer.name} {scoring.scorer.version}: {scoring.error}")
+        self.scoring = scoring
 
 
 class Said(NamedTuple):
@@ -122,9 +121,27 @@ class Runs:
         self._note(Scoring(scorer, len(rows), self._timer() - begun_s))
         return Said(learned, told)
 
+    def watched(self, scorer: Scorer, request: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the scores of rows by a version that only watches; NaN for requests of which it can't score all rows.
+
+        Nobody's answer hangs on it. Requests are scored one by one where it fails on all together, so that what it says
+        of one doesn't depend on which others are in the batch.
+        """
+        try:
+            return self.by(scorer, request, rows).told
+        except ScoringFailedError:
+            told = np.full(len(rows), np.nan)
+        for one in np.unique(request):
+            places = np.flatnonzero(request == one)
+            try:
+                told[places] = self.by(scorer, request[places], rows[places]).told
+            except ScoringFailedError as error:
+                self._note(error.scoring)
+        return told
+
     def _predicted(self, scorer: Scorer, rows: NDArray[np.float64], begun_s: float) -> NDArray[np.float64]:
         def failed(why: str) -> ScoringFailedError:
-            return ScoringFailedError(Scoring(scorer, len(rows), self._timer() - begun_s), why)
+            return ScoringFailedError(Scoring(scorer, len(rows), self._timer() - begun_s, why))
 
         try:
             scores = scorer.predict(rows)
@@ -143,6 +160,7 @@ class Runs:
     def _note(self, more: Scoring) -> None:
         for i, one in enumerate(self.scorings):
             if one.scorer is more.scorer:
-                self.scorings[i] = Scoring(one.scorer, one.n_rows + more.n_rows, one.seconds + more.seconds)
+                n_rows, seconds = one.n_rows + more.n_rows, one.seconds + more.seconds
+                self.scorings[i] = Scoring(one.scorer, n_rows, seconds, one.error or more.error)
                 return
         self.scorings.append(more)

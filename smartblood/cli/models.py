@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import click
 
-from smartblood.cli.options import with_settings
+from smartblood.cli.options import Number, with_settings
 from smartblood.cli.performance import performance
 from smartblood.cli.reach import await_answer
 from smartblood.cli.recalibrate import recalibrate
 from smartblood.cli.train import ALL, FORECAST
-from smartblood.errors import Fatal
+from smartblood.errors import Fatal, WrongUsage
 from smartblood.settings import Settings
 
 
@@ -64,7 +65,7 @@ def verify(context: click.Context, settings: Settings) -> None:
 )
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     envvar="SMARTBLOOD_MODELS_RELEASE_SHARE",
     show_envvar=True,
     help="Of the requests that a challenger answers; of a challenger alone.",
@@ -84,7 +85,6 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
     from smartblood.kafka.publisher import Publisher  # noqa: PLC0415
     from smartblood.kafka.schema_registry import codec_of  # noqa: PLC0415
 
-    await_answer(settings)
     now = time.time_ns() // 1_000
     event = {
         "event_id": str(uuid.uuid4()),
@@ -95,9 +95,11 @@ def release(model: str, version: str, role: str, share: float | None, settings: 
         "role": role.upper(),
         "share": share or 0.0,
     }
+    _check(event, f"{model}/{version}")
+    await_answer(settings)
     with Publisher(Cluster.of(settings), codec_of(settings), linger_ms=0) as publisher:
         publisher.publish("model-released", f"{model}/{version}", event, now // 1_000)
-    click.echo(f"{model} {version} is {role} now ({sha256})")
+    click.echo(f"{model} {version} is {role} now{f' ({sha256})' if sha256 else _unlisted(model, settings)}")
 
 
 @models.command()
@@ -137,6 +139,30 @@ def report(out: Path | None, settings: Settings) -> None:
 models.add_command(recalibrate)
 
 
+def _check(event: dict[str, Any], key: str) -> None:
+    """Refuse what every process that follows would refuse: nobody would hear of it here.
+
+    Raises
+    ------
+    WrongUsage
+        If the version is no text.
+    Fatal
+        If the event isn't what the contract says.
+    """
+    from consumers.validation import checked  # noqa: PLC0415 - quick help
+    from schemas.errors import InvalidRecord  # noqa: PLC0415
+    from schemas.records import Record  # noqa: PLC0415
+
+    try:
+        checked(Record("model-released", 0, 0, event["occurred_at"] // 1_000, key.encode(), None), event)
+    except UnicodeEncodeError:
+        message = f"{key!a} is no text that anybody could read: write the version as model_map.json does"
+        raise WrongUsage(message) from None
+    except InvalidRecord as error:
+        message = f"nobody would take this release: {error.reason}; mend that and release it again"
+        raise Fatal(message) from error
+
+
 def _digest(model: str, version: str, settings: Settings, *, must_work: bool) -> str:
     """Return a version's digest; where it is to do something, only after it was read as whoever scores reads it."""
     from smartblood.registry.loading import load_forecaster, load_version  # noqa: PLC0415 - quick help
@@ -152,6 +178,20 @@ def _digest(model: str, version: str, settings: Settings, *, must_work: bool) ->
         return ""
 
 
+def _unlisted(model: str, settings: Settings) -> str:
+    """Return what to say where a version was retired that the manifest doesn't list: it may be a slip of the pen."""
+    from smartblood.registry.manifest import FILE, read_manifest  # noqa: PLC0415 - quick help
+
+    try:
+        entries = read_manifest(settings.models_dir, settings.models_map_sha256).entries
+    except Fatal as error:
+        return f"; whether that was ever a version isn't known: {error}"
+    listed = ", ".join(entry.version for entry in entries if entry.name == model)
+    return f"; {FILE} lists no such version, but {listed or 'none of this model'}"
+
+
 def _auc(metrics: dict[str, object]) -> str:
+    """Return the figure where there is one: what couldn't be measured is null in the manifest."""
     auc = metrics.get("auc_model")
-    return f"  AUC {auc[0]:.3f}" if isinstance(auc, list) else ""
+    figure = auc[0] if isinstance(auc, list) and auc else None
+    return f"  AUC {figure:.3f}" if isinstance(figure, float | int) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from smartblood.errors import Fatal
+from smartblood.registry.shapes import version_of
 from smartblood.settings import PREFIX, BadSettingError, load
 
 FLAGS = {
@@ -40,6 +42,30 @@ CONNECTING = ("kafka_bootstrap_servers", "database_url", "schema_registry_url", 
 SERVING = ("metrics_address", "slot", "log_format", "log_level", "models_dir", "models_map_sha256", "schedules_file")
 
 Command = Callable[..., Any]
+
+
+class Number(click.FloatRange):
+    """A finite number within limits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Read it; of what is no number at all, click's own range would say that it lies within."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return found
+
+
+class Version(click.ParamType[str]):
+    """What a version of a model may be called."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """Take it as it stands, or refuse it."""
+        try:
+            return version_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def with_settings(*names: str) -> Callable[[Command], Command]:

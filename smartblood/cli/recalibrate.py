@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from smartblood.cli.options import with_settings
+from smartblood.cli.options import Version, with_settings
 from smartblood.cli.recorded import KAFKA, Asked, recorded_flags
 from smartblood.cli.train import NAMES
 from smartblood.settings import Settings
@@ -15,7 +15,7 @@ from smartblood.settings import Settings
 
 @click.command()
 @click.argument("model", type=click.Choice(NAMES), metavar="MODEL")
-@click.option("--version", required=True, help="Version to be made.")
+@click.option("--version", required=True, type=Version(), help="Version to be made.")
 @click.option("--base", help="Version whose trees are kept; else the default.")
 @click.option(
     "--since",
@@ -50,6 +50,7 @@ def recalibrate(
     from features.decay import HalfLives  # noqa: PLC0415 - quick help
     from smartblood.cli.recorded import recording_of  # noqa: PLC0415
     from smartblood.errors import Fatal  # noqa: PLC0415
+    from smartblood.registry.beforehand import check_place  # noqa: PLC0415
     from smartblood.registry.loading import load_content, load_digest  # noqa: PLC0415
     from smartblood.registry.writing import write  # noqa: PLC0415
     from smartblood.training import recalibrating  # noqa: PLC0415
@@ -62,6 +63,7 @@ def recalibrate(
     entry, content = load_content(folder, model, base, pinned=pinned)
     hears = entry.training_data.get("hears", {})
     heard = {name: load_digest(folder, name, digest, pinned=pinned) for name, digest in hears.items()}
+    check_place(folder, [model], version, pinned=pinned)
     half_lives = HalfLives(settings.rate_half_life_days, settings.fatigue_half_life_days)
     replayed = of_recording(recording_of(recorded, settings, say), half_lives, settings.late_days, say)
     try:
@@ -76,8 +78,8 @@ def recalibrate(
     if not made.pays:
         click.echo("later outcomes don't speak for it: nothing is written")
         context.exit(1)
-    write(folder, made.entry, made.artefact, made.card)
-    click.echo(f"{model} {version}: {folder / made.entry.file} written; sha256 {made.entry.sha256}")
+    done = write(folder, made.entry, made.artefact, made.card)
+    click.echo(f"{model} {version}: {folder / made.entry.file} {done}; sha256 {made.entry.sha256}")
 
 
 def _instant(since: datetime | None) -> int | None:

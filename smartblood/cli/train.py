@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,17 @@ import click
 from click.core import ParameterSource
 
 from smartblood.cli.demand import KERALA
-from smartblood.cli.options import with_settings
+from smartblood.cli.options import Version, with_settings
 from smartblood.cli.recorded import KAFKA, Asked, recorded_flags
-from smartblood.settings import MODELS_DIR, Settings
+from smartblood.settings import Settings
 
 if TYPE_CHECKING:
+    from features.series import SeriesTable
     from smartblood.training.replaying import Replayed
     from smartblood.training.teaching import Trial
 
-NAMES = ("donor_availability", "donor_reliability", "donor_response_time", "donor_seeker_match")
+MATCH = "donor_seeker_match"
+NAMES = ("donor_availability", "donor_reliability", "donor_response_time", MATCH)
 FORECAST = "demand_forecast"
 ALL = (*NAMES, FORECAST)
 DEMAND_DAYS = 1_826
@@ -69,14 +71,18 @@ ENDS_AT = 1_767_205_800_000_000
 )
 @click.option(
     "--out",
-    default=MODELS_DIR,
     type=click.Path(file_okay=False, path_type=Path),
     envvar="SMARTBLOOD_TRAIN_OUT",
     show_envvar=True,
-    help="Folder of artefacts and model_map.json.",
+    help="Folder of artefacts and model_map.json; else the one that is set, SMARTBLOOD_MODELS_DIR.",
 )
 @click.option(
-    "--version", default="2.3.0", envvar="SMARTBLOOD_TRAIN_VERSION", show_envvar=True, help="Version to be made."
+    "--version",
+    default="2.3.0",
+    type=Version(),
+    envvar="SMARTBLOOD_TRAIN_VERSION",
+    show_envvar=True,
+    help="Version to be made.",
 )
 @click.option(
     "--default",
@@ -106,7 +112,7 @@ def train(  # noqa: PLR0913 - its flags
     donors: int,
     days: int,
     lists: int,
-    out: Path,
+    out: Path | None,
     version: str,
     as_default: bool,
     from_demand: Path | None,
@@ -121,7 +127,8 @@ def train(  # noqa: PLR0913 - its flags
     world it also learns from lists that the system itself sends in a second one, with the models as they are then.
     demand_forecast learns from what is asked for each day in simulated Keralas, or from a file (--from-demand); with
     recorded topics it is left out. The same arguments and records give the same bytes. A version that is there already
-    is never changed; what a version does is said by `smartblood models release`.
+    is never changed, but its file written anew where that is gone or broken; what a version does is said by
+    `smartblood models release`.
     """
     from smartblood.errors import Fatal  # noqa: PLC0415 - quick help
     from smartblood.registry.writing import write  # noqa: PLC0415
@@ -133,28 +140,35 @@ def train(  # noqa: PLR0913 - its flags
     if recorded.is_recorded:
         _refuse_of_world(context)
         _refuse_forecast(models)
-    if from_demand is not None and (recorded.is_recorded or models != (FORECAST,)):
-        message = f"--from-demand is what {FORECAST} alone learns from: name it, and no other model or topic"
-        raise click.UsageError(message)
+    _refuse_demand(from_demand, models, recorded)
+    folder = out or settings.models_dir
+    of_donors = tuple(one for one in models or NAMES if one != FORECAST)
+    is_forecast = FORECAST in (models or ALL) and not recorded.is_recorded
+    check = _checking(folder, [*of_donors, *([FORECAST] if is_forecast else [])], version, settings)
     trained: dict[str, Any] = {}
     try:
-        if not models or set(models) - {FORECAST}:
-            if recorded.is_recorded:
-                replayed = _recorded(recorded, settings, say)
-            else:
-                replayed, trial = _simulated(donors, days, lists, seed, say)
-            trained = _panel(replayed, trial, seed, version, tuple(one for one in models if one != FORECAST), say)
-        if FORECAST in (models or ALL) and not recorded.is_recorded:
+        if is_forecast:
             n_days = days if context.get_parameter_source("days") in _GIVEN else DEMAND_DAYS
-            trained[FORECAST] = _forecaster(from_demand or n_days, seed, version, say)
+            table, origin = _demand(from_demand or n_days, seed)
+            check([FORECAST], {"seed": seed, "days": [str(table.days[0]), str(table.days[-1])]})
+        if of_donors and recorded.is_recorded:
+            replayed = _recorded(recorded, settings, say)
+            check(of_donors, {"asked": replayed.origin["asked"]})
+        elif of_donors:
+            check(of_donors, {"n_donors": donors, "days": days, "seed": seed, "ends_at": ENDS_AT})
+            check({MATCH} & {*of_donors}, {"sent": {"n_requests": lists} if lists else None})
+            replayed, trial = _simulated(donors, days, lists, seed, say)
+        if of_donors:
+            trained = _panel(replayed, trial, seed, version, of_donors, say)
+        if is_forecast:
+            trained[FORECAST] = _forecaster(table, origin, seed, version, say)
     except ValueError as error:
         more = "a longer span" if recorded.is_recorded else "more --donors or --days"
         message = f"{error}; give {more}"
         raise Fatal(message) from error
     for model, one in trained.items():
-        is_new = write(out, one.entry, one.artefact, one.card, as_default=as_default)
-        what = "written" if is_new else "there already, the same"
-        click.echo(f"{model} {version}: {out / one.entry.file} {what}; sha256 {one.entry.sha256}")
+        done = write(folder, one.entry, one.artefact, one.card, as_default=as_default)
+        click.echo(f"{model} {version}: {folder / one.entry.file} {done}; sha256 {one.entry.sha256}")
 
 
 def _simulated(
@@ -195,23 +209,46 @@ def _panel(
     return dict(train_panel(replayed, seed, version, names=names, trial=trial, on_step=say))
 
 
-def _forecaster(source: Path | int, seed: int, version: str, say: Callable[[str], None]) -> Any:  # noqa: ANN401 - as a panel's
-    """Train on a file of demand, or on so many simulated days."""
+def _demand(source: Path | int, seed: int) -> tuple[SeriesTable, dict[str, Any]]:
+    """Return demand of a file, or of so many simulated days, and where it is from."""
     import numpy as np  # noqa: PLC0415 - quick help
 
     from producers.simulator import World  # noqa: PLC0415
     from producers.simulator.demand import daily_demand  # noqa: PLC0415
-    from smartblood.forecasting.training import train as train_forecaster  # noqa: PLC0415
 
     if isinstance(source, Path):
         from smartblood.forecasting.demand_file import read_demand  # noqa: PLC0415 - quick help
 
         table, origin = read_demand(source, dt.datetime.now(KERALA).date())
-        return train_forecaster(table, version, seed, {**origin, "seed": seed}, say)
+        return table, {**origin, "seed": seed}
     last = np.datetime64(ENDS_AT, "us").astype("datetime64[D]")  # the day that ends then in Kerala
     origin = {"source": "the project's simulator; no real demand", "seed": seed}
-    table = daily_demand(World(), seed, last, source, KERALAS)
+    return daily_demand(World(), seed, last, source, KERALAS), origin
+
+
+def _forecaster(table: SeriesTable, origin: dict[str, Any], seed: int, version: str, say: Callable[[str], None]) -> Any:  # noqa: ANN401 - as a panel's
+    from smartblood.forecasting.training import train as train_forecaster  # noqa: PLC0415 - quick help
+
     return train_forecaster(table, version, seed, origin, say)
+
+
+def _checking(
+    folder: Path, models: Collection[str], version: str, settings: Settings
+) -> Callable[[Collection[str], dict[str, Any]], None]:
+    """Check that artefacts can be written, and return what checks that those that are there were made from the same.
+
+    All that takes minutes comes afterwards.
+    """
+    from smartblood.registry.beforehand import check_place, check_same  # noqa: PLC0415 - quick help
+
+    is_pinned = folder.resolve() == settings.models_dir.resolve()
+    check_place(folder, models, version, pinned=settings.models_map_sha256 if is_pinned else None)
+
+    def check(of: Collection[str], told: dict[str, Any]) -> None:
+        for model in of:
+            check_same(folder, model, version, told)
+
+    return check
 
 
 def _refuse_forecast(models: tuple[str, ...]) -> None:
@@ -219,6 +256,12 @@ def _refuse_forecast(models: tuple[str, ...]) -> None:
         message = (
             f"{FORECAST} isn't learned from recorded topics: leave it out, or leave out --from-topics, --from-files"
         )
+        raise click.UsageError(message)
+
+
+def _refuse_demand(from_demand: Path | None, models: tuple[str, ...], recorded: Asked) -> None:
+    if from_demand is not None and (recorded.is_recorded or models != (FORECAST,)):
+        message = f"--from-demand is what {FORECAST} alone learns from: name it, and no other model or topic"
         raise click.UsageError(message)
 
 

@@ -12,20 +12,10 @@ from typing import Any
 import click
 
 from producers.simulator.shifted import SHIFTED
+from smartblood.cli.options import Number
 
 Spread = tuple[Any, ...]
 Command = Callable[..., Any]
-
-
-class Number(click.FloatRange):
-    """A finite number within limits."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
-        """Read it; of what is no number at all, click's own range would say that it lies within."""
-        found = super().convert(value, param, ctx)
-        if not math.isfinite(found):
-            self.fail(f"{value} is no finite number", param, ctx)
-        return found
 
 
 class Numbers(click.ParamType[Any]):

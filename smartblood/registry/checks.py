@@ -32,8 +32,9 @@ def checked_bytes(models_dir: Path, entry: Entry) -> bytes:
     path = models_dir / entry.file
     try:
         data = path.read_bytes()
-    except OSError as error:
-        message = f"{entry.name} {entry.version}: {path} can't be read: {error.strerror}; {again(entry)}"
+    except (OSError, ValueError) as error:  # the latter where it is no name that a file can have
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"{entry.name} {entry.version}: {path} can't be read: {why}; {again(entry)}"
         raise Fatal(message) from error
     digest = hashlib.sha256(data).hexdigest()
     if digest != entry.sha256:

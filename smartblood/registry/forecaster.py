@@ -22,7 +22,7 @@ from features.forecasting.past import Past, past_of
 from features.forecasting.rows import NAMES, rows_of, rows_of_counts
 from features.forecasting.spread import quantiles_of
 from features.series import LEVELS, SeriesForecast, SeriesTable
-from smartblood.registry.trees import Trees, read_trees
+from smartblood.registry.trees import Trees, UnreadableTreesError, read_trees
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -165,10 +165,20 @@ class TreeForecaster:
         return SeriesForecast(ahead, means * unit, levels, quantiles_of(means, widened, conformal, levels) * unit)
 
     def try_out(self) -> None:
-        """Forecast a small history of nothing: what it is made of works together."""
+        """Forecast small histories, of nothing and of some: what it is made of works together.
+
+        Raises
+        ------
+        UnreadableTreesError
+            If what it forecasts is no finite number, or below 0.
+        """
         n = self.pace.a_year + self.pace.around + 1
         days = self.pace.after(np.array(["2020-01-31"], "datetime64[D]"), n)
-        self.forecast(SeriesTable((("",),), days, np.zeros((1, n))), 1)
+        values = np.stack([np.zeros(n), np.resize([3.0, 1.0, 2.0], n)])
+        found = self.forecast(SeriesTable((("none",), ("some",)), days, values), 1)
+        if not all((np.isfinite(one) & (one >= 0)).all() for one in (found.mean, found.quantiles)):
+            message = "what it forecasts of nothing and of some is no finite number, or below 0"
+            raise UnreadableTreesError(message)
 
     def _mean(self, past: Past, calendar: Floats, last: Ints, step: int) -> Floats:
         return np.asarray(np.tensordot(self.weights, expected(self.learners, past, calendar, last, step), axes=1))
@@ -180,7 +190,7 @@ def forecaster_of(content: dict[str, Any], *, sha256: str) -> TreeForecaster:
     Raises
     ------
     UnreadableTreesError
-        If its trees can't be evaluated.
+        If its trees can't be evaluated, or a number isn't finite.
     """
     place, fan = content["place"], content.get("fan")
     return TreeForecaster(
@@ -188,7 +198,7 @@ def forecaster_of(content: dict[str, Any], *, sha256: str) -> TreeForecaster:
         content["version"],
         sha256,
         tuple(Learner(one["kind"], one["level"], read_trees(one["trees"], NAMES)) for one in content["learners"]),
-        np.array(content["weights"], np.float64),
+        _finite(content["weights"], "a weight"),
         _conformal(content["conformal"]),
         pace_of_content(content["pace"]),
         None if place is None else Place(*place),
@@ -198,13 +208,22 @@ def forecaster_of(content: dict[str, Any], *, sha256: str) -> TreeForecaster:
 
 def _conformal(content: list[Any]) -> Floats:
     """Return the tables that an artefact holds; those of 1.0.0 know of sizes alone."""
-    tables = np.array(content, np.float64)
+    tables = _finite(content, "a place of earlier outcomes")
     return tables if tables.ndim == 4 else tables[:, :, None]
 
 
 def _fan(content: dict[str, Any]) -> Fan:
     learners = tuple(Learner(LOG, content["level"], read_trees(text, NAMES)) for text in content["trees"])
-    return Fan(learners, np.array(content["stretches"], np.float64))
+    return Fan(learners, _finite(content["stretches"], "a stretch"))
+
+
+def _finite(content: Any, what: str) -> Floats:  # noqa: ANN401 - what a file holds
+    """Return the numbers that an artefact holds; those of later steps show in no forecast of one step."""
+    numbers = np.array(content, np.float64)
+    if not np.isfinite(numbers).all():
+        message = f"{what} is no finite number"
+        raise UnreadableTreesError(message)
+    return numbers
 
 
 def pace_of_content(content: dict[str, Any]) -> Pace:

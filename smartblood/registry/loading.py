@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
-import numpy as np
 
-from features.recalibration import shifted
 from features.scoring import ModelRefusedError, Panel
 from features.vectors import FEATURES
 from smartblood.errors import Fatal
@@ -229,6 +227,5 @@ def _scorer(entry: Entry, content: Any) -> TreeScorer:  # noqa: ANN401 - what a 
     if (scorer.name, scorer.version, scorer.features) != (entry.name, entry.version, names):
         message = f"{entry.name} {entry.version}: {entry.file} holds {scorer.name} {scorer.version}; {again(entry)}"
         raise Fatal(message)
-    # Compiles what isn't yet, so that the first request doesn't wait for it.
-    shifted(scorer.predict(np.zeros((1, len(names)))), np.ones(1))
+    scorer.try_out()
     return scorer

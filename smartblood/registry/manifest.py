@@ -12,10 +12,12 @@ from typing import Any
 from smartblood.errors import Fatal
 from smartblood.plain_json import json_text
 from smartblood.registry.builders import Feature
+from smartblood.registry.shapes import check_plain, line_of, list_of, mapping_of, shown, version_of
 
 FILE = "model_map.json"
 FORMAT = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_LAST_INSTANT = 253_402_300_799_999_999  # the last microsecond of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,50 +132,102 @@ def read_manifest(models_dir: Path, pinned: str | None = None) -> Manifest:
             message = f"{path} has the digest {digest}, where SMARTBLOOD_MODELS_MAP_SHA256 says {pinned.lower()}: "
             message += "take the file from the release anew, or set the digest of the one that you mean"
             raise Fatal(message)
-        data = json.loads(content.decode("utf-8"))
     except FileNotFoundError:
         message = f"{path} isn't there: set SMARTBLOOD_MODELS_DIR, or make artefacts with `smartblood train`"
         raise Fatal(message) from None
     except OSError as error:
         message = f"{path} can't be read: {error.strerror}; set SMARTBLOOD_MODELS_DIR to a folder that can"
         raise Fatal(message) from error
+    try:
+        return manifest_of(content)
     except ValueError as error:
-        message = f"{path} is no JSON: {error}; take the file from the release anew"
+        message = f"{path} {error}; take the file from the release anew"
         raise Fatal(message) from error
+
+
+def manifest_of(content: bytes) -> Manifest:
+    """Return the manifest that a file holds.
+
+    Raises
+    ------
+    ValueError
+        If it holds none: "is no JSON: …" or "is no manifest: …".
+    """
+    try:
+        data = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # the latter where it is nested too deeply to be read
+        message = f"is no JSON: {error}"
+        raise ValueError(message) from error
     try:
         return _manifest(data)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        message = f"{path} is no manifest: {type(error).__name__}: {error}; take the file from the release anew"
-        raise Fatal(message) from error
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"is no manifest: {type(error).__name__}: {error}"
+        raise ValueError(message) from error
 
 
-def _manifest(data: dict[str, Any]) -> Manifest:
+def _manifest(data: Any) -> Manifest:  # noqa: ANN401 - whatever the file holds
+    check_plain(data)
+    data = mapping_of(data, "it")
     if data["format"] != FORMAT:
-        message = f"format {data['format']!r}, where this program reads {FORMAT}"
+        message = f"format {shown(data['format'])}, where this program reads {FORMAT}"
         raise ValueError(message)
-    entries = tuple(_entry(entry) for entry in data["models"])
+    entries = tuple(_entry(mapping_of(entry, "a model")) for entry in list_of(data["models"], "models"))
     if len({(entry.name, entry.version) for entry in entries}) != len(entries):
         message = "a version is listed twice"
         raise ValueError(message)
-    return Manifest({str(name): str(version) for name, version in data["defaults"].items()}, entries)
+    defaults = _texts(data["defaults"], "defaults")
+    return Manifest({name: version_of(version) for name, version in defaults.items()}, entries)
 
 
 def _entry(data: dict[str, Any]) -> Entry:
-    path = PurePosixPath(data["file"])
-    if path.is_absolute() or ".." in path.parts:
-        message = f"file {data['file']!r} lies outside the folder"
-        raise ValueError(message)
-    if not _DIGEST.fullmatch(data["sha256"]):
-        message = f"sha256 {data['sha256']!r} is no digest"
-        raise ValueError(message)
     return Entry(
-        name=str(data["name"]),
-        version=str(data["version"]),
-        file=str(path),
-        sha256=data["sha256"],
-        features=tuple(Feature(**feature) for feature in data["features"]),
-        libraries={str(name): str(version) for name, version in data["libraries"].items()},
-        training_data=dict(data.get("training_data", {})),
-        metrics=dict(data.get("metrics", {})),
-        reference=dict(data.get("reference", {})),
+        name=line_of(data["name"], "name"),
+        version=version_of(data["version"]),
+        file=_file(line_of(data["file"], "file")),
+        sha256=_digest(data["sha256"], "sha256"),
+        features=tuple(_feature(feature) for feature in list_of(data["features"], "features")),
+        libraries=_texts(data["libraries"], "libraries"),
+        training_data=_training_data(data.get("training_data", {})),
+        metrics=mapping_of(data.get("metrics", {}), "metrics"),
+        reference=mapping_of(data.get("reference", {}), "reference"),
     )
+
+
+def _file(file: str) -> str:
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts:
+        message = f"file {shown(file)} lies outside the folder"
+        raise ValueError(message)
+    return str(path)
+
+
+def _feature(data: Any) -> Feature:  # noqa: ANN401 - whatever the file holds
+    given = _texts(data, "a feature")
+    if given.keys() != set(Feature._fields):
+        message = f"a feature has {shown(sorted(given))}, and should have {', '.join(Feature._fields)}"
+        raise ValueError(message)
+    return Feature(**given)
+
+
+def _training_data(data: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the file holds
+    """Return what is for people, after a look at what is worked with: its end, and the digests of whom it hears."""
+    told = mapping_of(data, "training_data")
+    ends_at = told.get("ends_at", 0)
+    if not isinstance(ends_at, int) or isinstance(ends_at, bool) or not 0 <= ends_at <= _LAST_INSTANT:
+        message = f"training_data.ends_at is {shown(ends_at)}, and should be microseconds since 1970"
+        raise ValueError(message)
+    for name, digest in mapping_of(told.get("hears", {}), "training_data.hears").items():
+        _digest(digest, f"training_data.hears of {shown(name)}")
+    return told
+
+
+def _texts(data: Any, what: str) -> dict[str, str]:  # noqa: ANN401 - whatever the file holds
+    given = mapping_of(data, what)
+    return {line_of(name, f"a name in {what}"): line_of(text, f"{what}: {name}") for name, text in given.items()}
+
+
+def _digest(data: Any, what: str) -> str:  # noqa: ANN401 - whatever the file holds
+    if not isinstance(data, str) or not _DIGEST.fullmatch(data):
+        message = f"{what} {shown(data)} is no digest"
+        raise ValueError(message)
+    return data

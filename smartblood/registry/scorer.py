@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from features.districts import DISTRICT_NAMES
-from features.recalibration import SHIFT_MAX
+from features.recalibration import SHIFT_MAX, shifted
 from smartblood.registry.trees import Trees, UnreadableTreesError, read_trees
 
 BETA, ISOTONIC = "beta", "isotonic"
@@ -113,6 +113,25 @@ class TreeScorer:
         if self._start is not None:
             raw = raw + logits(np.ascontiguousarray(rows[:, self._start]))
         return self._calibration.probabilities(raw)
+
+    def try_out(self) -> None:
+        """Score a row of nothing, and one of which only that is known from which the trees start.
+
+        Compiles what isn't yet, so that the first request doesn't wait for it.
+
+        Raises
+        ------
+        UnreadableTreesError
+            If the scores are no probabilities.
+        """
+        rows = np.stack([np.zeros(len(self._features)), np.full(len(self._features), np.nan)])
+        if self._start is not None:
+            rows[1, self._start] = 0.5  # always known: a rate with its prior
+        scores = self.predict(rows)
+        told = np.concatenate([scores, shifted(scores, np.ones(len(rows)))])
+        if not ((told >= 0) & (told <= 1)).all():
+            message = "it gives scores that are no probabilities"
+            raise UnreadableTreesError(message)
 
 
 def _check_shifts(districts: Mapping[str, float]) -> None:

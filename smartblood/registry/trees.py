@@ -14,6 +14,7 @@ SIGIR 2015.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -158,7 +159,8 @@ def read_trees(text: str, features: tuple[str, ...]) -> Trees:
     ------
     UnreadableTreesError
         If it isn't such a text, states other features, or has what isn't evaluated here: categories, zeros that stand
-        for missing values, linear leaves, averages over trees, or more than 64 leaves a tree.
+        for missing values, linear leaves, averages over trees, or more than 64 leaves a tree; or if a tree is none:
+        counts differ, a split is on no feature, a number isn't finite, or a node hangs on none or on two.
     """
     head, *blocks = text.split("\nTree=")
     stated = _fields(head)
@@ -172,7 +174,7 @@ def read_trees(text: str, features: tuple[str, ...]) -> Trees:
         message = f"it takes {stated.get('feature_names')!r}, not {' '.join(features)!r}"
         raise UnreadableTreesError(message)
     try:
-        trees = [_tree(_fields(block.partition("end of trees")[0])) for block in blocks]
+        trees = [_tree(_fields(block.partition("end of trees")[0]), len(features)) for block in blocks]
     except (KeyError, ValueError) as error:
         if isinstance(error, UnreadableTreesError):
             raise
@@ -185,25 +187,48 @@ def _fields(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
 
 
-def _tree(fields: Mapping[str, str]) -> _Tree:
+def _tree(fields: Mapping[str, str], n_features: int) -> _Tree:
     n_leaves = int(fields["num_leaves"])
     if n_leaves > N_LEAVES_MAX or fields.get("num_cat", "0") != "0" or fields.get("is_linear", "0") != "0":
         message = f"a tree has categories, linear leaves or more than {N_LEAVES_MAX} leaves"
         raise UnreadableTreesError(message)
+    value = [float(word) for word in fields["leaf_value"].split()]
     if n_leaves == 1:
-        return _Tree([], [], [], [], [], [float(fields["leaf_value"])])
-    tree = _Tree(
-        feature=[int(word) for word in fields["split_feature"].split()],
-        threshold=[float(word) for word in fields["threshold"].split()],
-        decision=[int(word) for word in fields["decision_type"].split()],
-        left=[int(word) for word in fields["left_child"].split()],
-        right=[int(word) for word in fields["right_child"].split()],
-        value=[float(word) for word in fields["leaf_value"].split()],
-    )
+        tree = _Tree([], [], [], [], [], value)
+    else:
+        tree = _Tree(
+            feature=[int(word) for word in fields["split_feature"].split()],
+            threshold=[float(word) for word in fields["threshold"].split()],
+            decision=[int(word) for word in fields["decision_type"].split()],
+            left=[int(word) for word in fields["left_child"].split()],
+            right=[int(word) for word in fields["right_child"].split()],
+            value=value,
+        )
+    _check(tree, n_leaves, n_features)
+    return tree
+
+
+def _check(tree: _Tree, n_leaves: int, n_features: int) -> None:
+    """Refuse what would be evaluated to anything: a digest says only that it is what somebody wrote."""
+    nodes = (tree.feature, tree.threshold, tree.decision, tree.left, tree.right)
+    if n_leaves < 1 or len(tree.value) != n_leaves or any(len(one) != n_leaves - 1 for one in nodes):
+        message = f"a tree of {n_leaves} leaves has other numbers of values or splits"
+        raise UnreadableTreesError(message)
+    if not all(map(math.isfinite, (*tree.value, *tree.threshold))):
+        message = "a leaf or a threshold is no finite number"
+        raise UnreadableTreesError(message)
+    if not all(0 <= feature < n_features for feature in tree.feature):
+        message = f"a split is on none of the {n_features} features"
+        raise UnreadableTreesError(message)
+    # Each leaf, and each node but the first, hangs on one node, and a node on one before it: so all hang together.
+    hanging = sorted([*tree.left, *tree.right])
+    comes_before = all(child < 0 or child > node for side in (tree.left, tree.right) for node, child in enumerate(side))
+    if not comes_before or (n_leaves > 1 and hanging != [*range(-n_leaves, 0), *range(1, n_leaves - 1)]):
+        message = "splits and leaves of a tree don't hang together"
+        raise UnreadableTreesError(message)
     if any(decision & _CATEGORICAL or decision & _MISSING == _MISSING_ZERO for decision in tree.decision):
         message = "a split is by category, or takes zeros for missing values"
         raise UnreadableTreesError(message)
-    return tree
 
 
 def _compiled(trees: list[_Tree], n_features: int) -> Trees:

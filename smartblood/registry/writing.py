@@ -13,9 +13,15 @@ import joblib
 from smartblood.errors import Fatal
 from smartblood.registry.builders import BUILDERS
 from smartblood.registry.checks import installed, libraries_of
-from smartblood.registry.manifest import FILE, Entry, Manifest, read_manifest
+from smartblood.registry.manifest import FILE, Entry, Manifest, manifest_of, read_manifest
 
 MODEL, CARD = "model.joblib", "card.md"
+
+WRITTEN, MENDED, THERE = "written", "written anew, since it was gone or broken", "there already, the same"
+DEFAULT_NOW = ", and the default now"
+"""What ``write`` did, for people; the last is added where that is all, or more, that changed."""
+
+ELSEWHERE = "set SMARTBLOOD_MODELS_DIR to a folder that can, or name one with `train --out`"
 
 
 def content_of(
@@ -49,6 +55,11 @@ def artefact_bytes(content: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def file_of(name: str, version: str) -> str:
+    """Return where an artefact lies, below the folder of the manifest."""
+    return f"{name}/{version}/{MODEL}"
+
+
 def entry_of(
     name: str, version: str, artefact: bytes, *, training_data: dict[str, Any], metrics: dict[str, Any]
 ) -> Entry:
@@ -56,7 +67,7 @@ def entry_of(
     return Entry(
         name=name,
         version=version,
-        file=f"{name}/{version}/{MODEL}",
+        file=file_of(name, version),
         sha256=hashlib.sha256(artefact).hexdigest(),
         features=BUILDERS[name],
         libraries={library: str(installed(library)) for library in libraries_of(name)},
@@ -65,39 +76,81 @@ def entry_of(
     )
 
 
-def write(models_dir: Path, entry: Entry, artefact: bytes, card: str, *, as_default: bool = False) -> bool:
+def write(models_dir: Path, entry: Entry, artefact: bytes, card: str, *, as_default: bool = False) -> str:
     """Write an artefact, its card and its line in the manifest, as its model's default where wanted or there is none.
+
+    Of a version that is there already, with the same bytes, its line stays as it is. Its file is written anew where
+    that is gone or has other bytes.
 
     Returns
     -------
-    bool
-        False where it was there already, with the same bytes.
+    str
+        What was done, for people: ``WRITTEN``, ``MENDED`` or ``THERE``, the latter two with ``DEFAULT_NOW`` after them
+        where another version was the default before.
 
     Raises
     ------
     Fatal
-        If this version is there with other bytes, or can't be written.
+        If this version is there with other bytes, or can't be written, or the manifest couldn't be read with it.
     """
     manifest = read_manifest(models_dir) if (models_dir / FILE).exists() else Manifest({}, ())
+    there = _there(manifest, entry, models_dir)
+    changed = manifest.with_entry(there or entry, as_default=as_default)
+    told = _told(changed, models_dir / FILE)
+    path = models_dir / entry.file
+    is_whole = there is not None and _holds(path, artefact)
+    is_told = there is not None and changed.defaults == manifest.defaults
+    try:
+        if not is_whole:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, artefact)
+            _replace(path.with_name(CARD), card.encode())
+        if not is_told:
+            _replace(models_dir / FILE, told)
+    except OSError as error:
+        message = f"{path} can't be written: {error.strerror}; {ELSEWHERE}"
+        raise Fatal(message) from error
+    if there is None:
+        return WRITTEN
+    return (THERE if is_whole else MENDED) + ("" if is_told else DEFAULT_NOW)
+
+
+def _there(manifest: Manifest, entry: Entry, models_dir: Path) -> Entry | None:
+    """Return what the manifest says of this version already, None where nothing.
+
+    Raises
+    ------
+    Fatal
+        If it was made otherwise.
+    """
     for other in manifest.entries:
         if (other.name, other.version) == (entry.name, entry.version):
             if _made_alike(other) == _made_alike(entry):
-                return False
+                return other
             message = (
                 f"{entry.name} {entry.version} is in {models_dir / FILE} already, with other bytes or libraries; "
                 f"released artefacts don't change: give another --version"
             )
             raise Fatal(message)
-    path = models_dir / entry.file
+    return None
+
+
+def _holds(path: Path, artefact: bytes) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, artefact)
-        _replace(path.with_name(CARD), card.encode())
-        _replace(models_dir / FILE, manifest.with_entry(entry, as_default=as_default).as_text().encode())
-    except OSError as error:
-        message = f"{path} can't be written: {error.strerror}; give another folder with --out"
+        return path.read_bytes() == artefact
+    except OSError:
+        return False
+
+
+def _told(manifest: Manifest, path: Path) -> bytes:
+    """Return what the file of a manifest is to hold, after it was read: nobody could read any version otherwise."""
+    try:
+        content = manifest.as_text().encode()
+        manifest_of(content)
+    except ValueError as error:
+        message = f"{path} would be no manifest any more, and nothing is written: {error}"
         raise Fatal(message) from error
-    return True
+    return content
 
 
 def _made_alike(entry: Entry) -> Entry:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 import shutil
 import zlib
 
@@ -19,7 +20,16 @@ from smartblood.registry.loading import Finding, load_champion, load_released, l
 from smartblood.registry.manifest import read_manifest
 from smartblood.registry.scorer import Calibration, scorer_of
 from smartblood.registry.trees import UnreadableTreesError, read_trees
-from smartblood.registry.writing import artefact_bytes, content_of, entry_of, write
+from smartblood.registry.writing import (
+    DEFAULT_NOW,
+    MENDED,
+    THERE,
+    WRITTEN,
+    artefact_bytes,
+    content_of,
+    entry_of,
+    write,
+)
 
 NAME = "donor_seeker_match"
 N_FEATURES = len(MATCH_FEATURES)
@@ -153,6 +163,68 @@ def test_trees_that_would_be_evaluated_wrongly_are_refused(parameters):
         read_trees(text, MATCH_FEATURES)
 
 
+def first(field, change):
+    """Changes the words that the first tree of a text has in a field."""
+
+    def changed(text):
+        before, line, after = text.partition(f"\n{field}=")
+        words, end, rest = after.partition("\n")
+        return before + line + " ".join(change(words.split())) + end + rest
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        first("leaf_value", lambda words: ["nan", *words[1:]]),
+        first("leaf_value", lambda words: ["inf", *words[1:]]),
+        first("leaf_value", lambda words: words[1:]),
+        first("leaf_value", lambda words: [*words, "0"]),
+        first("threshold", lambda words: ["nan", *words[1:]]),
+        first("threshold", lambda words: ["-inf", *words[1:]]),
+        first("threshold", lambda words: words[1:]),
+        first("split_feature", lambda words: [str(N_FEATURES), *words[1:]]),
+        first("split_feature", lambda words: ["-1", *words[1:]]),
+        first("split_feature", lambda words: words[1:]),
+        first("decision_type", lambda words: words[1:]),
+        first("left_child", lambda words: ["0", *words[1:]]),
+        first("left_child", lambda words: ["99", *words[1:]]),
+        first("left_child", lambda words: ["-99", *words[1:]]),
+        first("left_child", lambda words: words[1:]),
+        first("right_child", lambda words: words[1:]),
+        first("right_child", lambda words: [words[0], *words[:-1]]),
+        first("num_leaves", lambda _: ["0"]),
+        first("num_leaves", lambda _: ["-3"]),
+    ],
+)
+def test_trees_that_make_no_sense_are_refused(text, wrong):
+    assert wrong(text) != text
+    with pytest.raises(UnreadableTreesError):
+        read_trees(wrong(text), MATCH_FEATURES)
+
+
+def test_a_leaf_without_a_split_is_finite():
+    text = booster_of(n_trees=1, min_data_in_leaf=4000).model_to_string()
+    for words in (["nan"], ["1", "2"], []):
+        with pytest.raises(UnreadableTreesError):
+            read_trees(first("leaf_value", lambda _, words=words: words)(text), MATCH_FEATURES)
+
+
+def test_a_version_whose_scores_are_no_probabilities_is_refused(models_dir, text):
+    endless = re.sub(r"(?<=\nleaf_value=).*", lambda found: " ".join("1e308" for _ in found[0].split()), text)
+    content = content_of(NAME, "5.0.0", endless, {**BETA, "b": 0.0})  # 0 times infinity
+    artefact = artefact_bytes(content)
+    write(models_dir, entry_of(NAME, "5.0.0", artefact, training_data={}, metrics={}), artefact, "")
+    assert "holds no model: it gives scores that are no probabilities" in refusal(models_dir, "5.0.0")
+
+
+def test_a_version_that_starts_from_what_is_always_known_needs_no_score_without_it(models_dir, text):
+    artefact = artefact_bytes(content_of(NAME, "6.0.0", text, BETA, "donor_availability"))
+    write(models_dir, entry_of(NAME, "6.0.0", artefact, training_data={}, metrics={}), artefact, "")
+    assert load_version(models_dir, NAME, "6.0.0").version == "6.0.0"
+
+
 @given(st.integers(0, 2**32), st.integers(1, 40))
 @settings(max_examples=30, deadline=None)
 def test_each_row_is_scored_by_itself(written, seed, n):
@@ -253,6 +325,37 @@ def test_a_manifest_points_nowhere_outside(models_dir, file):
     assert "lies outside" in refusal(models_dir)
 
 
+NO_VERSIONS = ["", " ", "a/b", "../x", "..", "/tmp/abs", "2.3.0\n", "-1", "1.0 0", "é", "1" * 65, "1\x7f"]
+
+
+@pytest.mark.parametrize("version", NO_VERSIONS)
+def test_what_is_no_version_is_neither_written_nor_read(models_dir, text, version):
+    before = sorted(models_dir.parent.rglob("*"))
+    artefact = artefact_bytes(content_of(NAME, version, text, BETA))
+    with pytest.raises(Fatal, match="is no version"):
+        write(models_dir, entry_of(NAME, version, artefact, training_data={}, metrics={}), artefact, "")
+    assert sorted(models_dir.parent.rglob("*")) == before
+    change_manifest(models_dir, lambda data: data["models"][0].update(version=version))
+    with pytest.raises(Fatal, match="is no version"):
+        read_manifest(models_dir)
+
+
+@pytest.mark.parametrize("version", ["0", "2.3.0", "test-1", "1.0.0+kochi_2", "A" * 64])
+def test_what_versions_are_called_is_written_and_read(models_dir, text, version):
+    artefact = artefact_bytes(content_of(NAME, version, text, BETA))
+    write(models_dir, entry_of(NAME, version, artefact, training_data={}, metrics={}), artefact, "")
+    assert load_version(models_dir, NAME, version).version == version
+
+
+def test_a_manifest_that_could_not_be_read_again_never_replaces_the_old_one(models_dir, text):
+    before = (models_dir / "model_map.json").read_bytes()
+    artefact = artefact_bytes(content_of(NAME, "4.0.0", text, BETA))
+    for odd in ({"ends_at": "soon"}, {"note": "a\0b"}):
+        with pytest.raises(Fatal, match="would be no manifest"):
+            write(models_dir, entry_of(NAME, "4.0.0", artefact, training_data=odd, metrics={}), artefact, "")
+        assert (models_dir / "model_map.json").read_bytes() == before
+
+
 def test_a_model_that_nothing_feeds_is_refused(models_dir):
     change_manifest(models_dir, lambda data: data["models"][0].update(name="crystal_ball"))
     with pytest.raises(Fatal, match="nothing here computes features"):
@@ -290,9 +393,9 @@ def test_what_has_its_digest_and_is_no_model_is_refused_and_raises_nothing_else(
 def test_what_is_written_is_the_default_only_where_that_is_wanted_or_there_is_none(models_dir, text):
     artefact = artefact_bytes(content_of(NAME, "3.0.0", text, BETA))
     entry = entry_of(NAME, "3.0.0", artefact, training_data={}, metrics={})
-    assert write(models_dir, entry, artefact, "")
+    assert write(models_dir, entry, artefact, "") == WRITTEN
     assert read_manifest(models_dir).defaults[NAME] == "1.1.0"
-    assert write(models_dir.parent / "new", entry, artefact, "")
+    assert write(models_dir.parent / "new", entry, artefact, "") == WRITTEN
     assert read_manifest(models_dir.parent / "new").defaults[NAME] == "3.0.0"
 
 
@@ -312,10 +415,33 @@ def test_trees_that_refine_a_feature_add_to_its_logit(text):
 def test_an_artefact_is_never_changed(models_dir, text):
     artefact = artefact_bytes(content_of(NAME, "1.0.0", text, BETA))
     entry = entry_of(NAME, "1.0.0", artefact, training_data={}, metrics={})
-    assert not write(models_dir, entry, artefact, "")
+    assert write(models_dir, entry, artefact, "") == THERE
     other = artefact_bytes(content_of(NAME, "1.0.0", text, {**BETA, "c": 0.0}))
     with pytest.raises(Fatal, match="give another --version"):
         write(models_dir, entry_of(NAME, "1.0.0", other, training_data={}, metrics={}), other, "")
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"rust")])
+def test_an_artefact_that_is_gone_or_broken_is_there_again_once_it_was_made_again(models_dir, damage):
+    folder = models_dir / NAME / "1.0.0"
+    artefact, before = (folder / "model.joblib").read_bytes(), (models_dir / "model_map.json").read_bytes()
+    damage(folder / "model.joblib")
+    entry = entry_of(NAME, "1.0.0", artefact, training_data={}, metrics={})
+    assert "train it with" in refusal(models_dir)
+    assert write(models_dir, entry, artefact, "# Again") == MENDED
+    assert load_version(models_dir, NAME, "1.0.0").version == "1.0.0"
+    assert (models_dir / "model_map.json").read_bytes() == before
+    assert write(models_dir, entry, artefact, "# Again") == THERE
+
+
+def test_a_version_that_is_there_becomes_the_default_where_that_is_wanted(models_dir):
+    artefact = (models_dir / NAME / "1.0.0/model.joblib").read_bytes()
+    entry = entry_of(NAME, "1.0.0", artefact, training_data={}, metrics={})
+    before = read_manifest(models_dir)
+    assert write(models_dir, entry, artefact, "", as_default=True) == THERE + DEFAULT_NOW
+    after = read_manifest(models_dir)
+    assert (after.defaults, after.entries) == ({NAME: "1.0.0"}, before.entries)
+    assert write(models_dir, entry, artefact, "", as_default=True) == THERE
 
 
 def test_beta_calibration_with_ones_is_the_sigmoid_and_never_turns_an_order_round():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -22,6 +23,7 @@ from smartblood.errors import Fatal
 from smartblood.registry.forecaster import COUNT, USUAL, Learner, forecaster_of
 from smartblood.registry.loading import load_forecaster, load_released_forecaster, verify
 from smartblood.registry.manifest import read_manifest
+from smartblood.registry.trees import UnreadableTreesError
 from smartblood.settings import MODELS_DIR
 
 LAST = np.datetime64("2025-06-30")
@@ -219,6 +221,26 @@ def test_the_artefact_is_checked_before_it_is_read(models_dir):
     with pytest.raises(Fatal, match="has the digest"):
         load_forecaster(models_dir)
     assert [one.what for one in verify(models_dir) if one.problem] == [f"demand_forecast {entry.version}"]
+
+
+@pytest.mark.parametrize("part", ["weights", "conformal", "stretches"])
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_an_artefact_with_a_number_that_is_none_is_refused(part, odd):
+    content = joblib.load(MODELS_DIR / read_manifest(MODELS_DIR).entry("demand_forecast").file)
+    content["fan"] = {"level": 0, "trees": [], "stretches": [1.0, 1.0]}  # of tables whose series are large
+    holder = content["fan"] if part == "stretches" else content
+    numbers = np.array(holder[part], float)
+    numbers[(-1,) * numbers.ndim] = odd
+    holder[part] = numbers.tolist()
+    with pytest.raises(UnreadableTreesError, match="no finite number"):
+        forecaster_of(content, sha256="")
+
+
+def test_a_forecast_that_is_no_number_is_refused(forecaster):
+    for weights in (np.nan, -1e6):
+        odd = dataclasses.replace(forecaster, weights=forecaster.weights * weights)
+        with pytest.raises(UnreadableTreesError, match="no finite number, or below 0"):
+            odd.try_out()
 
 
 def test_another_version_of_a_library_is_refused(models_dir):

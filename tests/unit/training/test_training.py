@@ -16,7 +16,7 @@ from producers.simulator.population import Hidden
 from smartblood.registry.loading import load_champion, load_panel, verify
 from smartblood.registry.manifest import read_manifest
 from smartblood.registry.scorer import Calibration
-from smartblood.registry.writing import write
+from smartblood.registry.writing import THERE, WRITTEN, write
 from smartblood.settings import MODELS_DIR
 from smartblood.training import alerts as alerts_module
 from smartblood.training.alerts import AFTER_LATER, Alerts, examples_of
@@ -254,8 +254,8 @@ def test_training_twice_gives_the_same_bytes(small, tmp_path):
     assert sorted(again) == sorted(FEATURES)
     for name, one in again.items():
         assert one == small[name]
-        assert write(tmp_path, one.entry, one.artefact, one.card)
-        assert not write(tmp_path, one.entry, one.artefact, one.card)
+        assert write(tmp_path, one.entry, one.artefact, one.card) == WRITTEN
+        assert write(tmp_path, one.entry, one.artefact, one.card) == THERE
     assert [finding.problem for finding in verify(tmp_path)] == [None] * 4
     assert sum(len(one.artefact) for one in again.values()) < 10 * 2**20
 
