@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place
-from features.forecasting.figures import Figures, figures_of, scales_of
+from features.forecasting.figures import Figures, figures_of, in_digits, scales_of
 from features.forecasting.histories import usable
 from features.series import LEVELS, SeriesTable
 from smartblood.errors import Fatal
@@ -73,6 +73,7 @@ class Backtest(NamedTuple):
     cutoffs : tuple of int
         Places of the last period known.
     outcomes : ndarray of float64, shape (n_series, n_origins, horizon)
+        In as many digits as forecasts.
     scales : tuple of two ndarrays, shape (n_series, n_origins)
         What errors are measured by, as ``scales_of`` gives it.
     said : dict of str to Said
@@ -131,15 +132,16 @@ def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], 
     scales = [scales_of(values[:, : cutoff + 1], plan.season) for cutoff in cutoffs]
     return Backtest(
         tuple(cutoffs),
-        np.stack([values[:, cutoff + 1 : cutoff + 1 + plan.horizon] for cutoff in cutoffs], axis=1),
+        in_digits(np.stack([values[:, cutoff + 1 : cutoff + 1 + plan.horizon] for cutoff in cutoffs], axis=1)),
         (np.stack([one[0] for one in scales], axis=1), np.stack([one[1] for one in scales], axis=1)),
         {name: _together(one) for name, one in parts.items()},
     )
 
 
 def _together(parts: list[tuple[Floats, Floats | None]]) -> Said:
-    quantiles = [one for _, one in parts if one is not None]
-    return Said(np.stack([one for one, _ in parts], axis=1), np.stack(quantiles, axis=1) if quantiles else None)
+    """Return what was said as of each origin, in the digits that are written: what is judged can be read."""
+    means, quantiles = [one for one, _ in parts], [one for _, one in parts if one is not None]
+    return Said(in_digits(np.stack(means, axis=1)), in_digits(np.stack(quantiles, axis=1)) if quantiles else None)
 
 
 def _forecast(known: SeriesTable, plan: Plan, fitted: Fitted) -> tuple[Floats, Floats]:

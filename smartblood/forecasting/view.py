@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from features.forecasting.figures import Figures
+from features.forecasting.figures import DIGITS, Figures
 from features.series import LEVELS
 from smartblood.errors import Fatal
 from smartblood.forecasting.backtest import FORECASTER, Backtest, Plan
@@ -23,8 +23,6 @@ TITLES = {
     "coverage": "80 % coverage",
 }
 _PERCENT = {"wape", "coverage"}
-DIGITS = 10
-"""Significant digits of what is written: enough that nothing read back differs, few enough to be read."""
 
 
 def table_of(found: Backtest) -> Table:

@@ -17,7 +17,8 @@ from smartblood.forecasting.backtest import Plan, backtest
 from smartblood.forecasting.classics import exponential_smoothing, seasonal_naive
 from smartblood.forecasting.combining import combine
 from smartblood.forecasting.learning import learn
-from smartblood.forecasting.tables import read_table
+from smartblood.forecasting.tables import LongTable, read_table
+from smartblood.forecasting.view import write_forecasts
 from smartblood.registry.forecaster import forecaster_of
 
 WEEKS = np.arange("2021-01-03", "2024-01-01", 7, dtype="datetime64[D]")
@@ -178,6 +179,25 @@ def test_what_is_no_whole_number_is_forecast_in_its_own_unit():
     found, whole = (backtest(one, Plan(2, 52, 1, 1)).said["forecaster"] for one in (litres, table))
     assert found.means == pytest.approx(whole.means * 0.00045, rel=0.1)
     assert found.quantiles == pytest.approx(whole.quantiles * 0.00045, rel=0.2)
+
+
+@pytest.mark.parametrize("value", [1_000.0, 1_234_567.0, 123_456_789_012.0, 1_000 / 7])
+def test_what_never_changes_lies_within_its_intervals(value):
+    table = SeriesTable((("a",), ("b",), ("c",)), WEEKS, np.outer([1.0, 3.0, 7.0], np.full(len(WEEKS), value)))
+    found = backtest(table, Plan(2, 52, 2, 3)).figures()
+    assert (found["forecaster"].coverage, found["ETS"].coverage) == (1, 1)
+    assert found["forecaster"].wape < 1e-6
+
+
+def test_what_is_judged_is_what_is_written(tmp_path, monkeypatch):
+    judged = []
+    monkeypatch.setattr("smartblood.forecasting.backtest.figures_of", lambda *given: judged.append(given))
+    found, out = backtest(weekly(2), Plan(2, 52, 1, 1)), tmp_path / "forecasts.csv"
+    found.figures()
+    write_forecasts(out, found, LongTable(weekly(2), tuple(map(str, WEEKS)), ()))
+    rows = [[float(text) for text in list(row.values())[3:]] for row in csv.DictReader(out.open())]
+    _, means, _, quantiles, _ = judged[0]
+    assert rows == np.concatenate([means[..., None], quantiles], axis=-1).reshape(4, -1).tolist()
 
 
 def test_one_absurd_value_makes_no_unit_of_its_own():
