@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from features.forecasting.histories import VALUE_MOST
+from features.forecasting.histories import VALUE_LEAST, VALUE_MOST
 from features.forecasting.pace import SHORTEST_MONTH_DAYS, Days, last_of_month, weekdays
 from features.series import SeriesTable
 from smartblood.errors import Fatal, WrongUsage
@@ -220,7 +220,10 @@ def _notes(table: SeriesTable) -> Iterable[str]:
         yield f"{n_gaps:,} values are missing between a series' first day and the table's last: taken as not known"
     with np.errstate(invalid="ignore"):
         n_below, n_beyond = int((table.values < 0).sum()), int((table.values > VALUE_MOST).sum())
+        n_nothing = int(((table.values > 0) & (table.values < VALUE_LEAST)).sum())
     if n_below:
         yield f"{n_below:,} values are below 0: no counts, taken as not known"
     if n_beyond:
         yield f"{n_beyond:,} values are above {VALUE_MOST:.0e}: no counts, taken as not known"
+    if n_nothing:
+        yield f"{n_nothing:,} values are below {VALUE_LEAST:.0e}: next to nothing, taken as 0"

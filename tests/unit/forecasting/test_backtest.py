@@ -7,7 +7,7 @@ from calendar import monthrange
 import numpy as np
 import pytest
 
-from features.forecasting.histories import unit_of
+from features.forecasting.histories import unit_of, usable
 from features.series import LEVELS, SeriesTable
 from smartblood import cli
 from smartblood.cli.backtest import _season
@@ -209,6 +209,33 @@ def test_one_absurd_value_makes_no_unit_of_its_own():
     assert unit_of(np.zeros((1, 3))) == unit_of(np.full((1, 3), np.nan)) == 1
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("nothing", [1e-310, 5e-324, 1e-13, 1e-8])
+def test_next_to_nothing_counts_as_nothing_and_spoils_no_other_series(nothing):
+    rng = np.random.default_rng(4)
+    values = np.vstack([rng.poisson(3, (2, len(WEEKS))), np.full((1, len(WEEKS)), nothing)])
+    plain = np.where(np.arange(3)[:, None] > 1, 0.0, values)
+    names = (("a",), ("b",), ("c",))
+    assert unit_of(usable(SeriesTable(names, WEEKS, values))) == 1
+    known, of_zeros = SeriesTable(names, WEEKS, values), SeriesTable(names, WEEKS, plain)
+    said, same = (
+        forecaster_of(learn(one, 1, version="0").content, sha256="").forecast(one, 1) for one in (known, of_zeros)
+    )
+    assert said.mean == pytest.approx(same.mean, rel=0.05)
+    assert said.quantiles == pytest.approx(same.quantiles, abs=1)
+    all_of_it = SeriesTable(names, WEEKS, np.full((3, len(WEEKS)), nothing))
+    alone = forecaster_of(learn(all_of_it, 1, version="0").content, sha256="").forecast(all_of_it, 1)
+    assert np.isfinite(alone.mean).all()
+    assert (alone.mean < 0.01).all()
+
+
+def test_the_unit_is_that_of_most_series_and_small_ones_of_their_own_have_one():
+    rng = np.random.default_rng(4)
+    values = np.vstack([np.where(np.arange(50) > 10, rng.poisson(3, 50) + 0.5, np.nan), np.full(50, 1e-5)])
+    assert unit_of(values) == unit_of(values[:1]) == 1e-3
+    assert unit_of(values[1:]) == 1e-8
+
+
 def test_a_table_that_is_too_short_says_so():
     table = weekly()
     for n, origins in ((30, 26), (9, 1)):
@@ -294,6 +321,8 @@ def test_values_that_nobody_counts_are_said(tmp_path):
     file = tmp_path / "table.csv"
     file.write_text(GOOD + "a,2024-01-21,1e15\n")
     assert read_table(file, "W").notes == ("1 values are above 1e+12: no counts, taken as not known",)
+    file.write_text(GOOD + "a,2024-01-21,1e-310\n")
+    assert read_table(file, "W").notes == ("1 values are below 1e-12: next to nothing, taken as 0",)
 
 
 @pytest.mark.parametrize("frequency", ["", "X", "0D", "W-XYZ", "100W", "-1D", "²D", "٣D", "1M", "9" * 5_000 + "D"])
