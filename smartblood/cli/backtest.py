@@ -76,7 +76,9 @@ def backtest(  # noqa: PLR0913 - its flags
 
     As of each origin it is learned anew, from nothing later, and forecasts the periods that follow; the last origin
     lies one horizon before the table's end. Beside it stand the season before again and exponential smoothing (ETS).
-    An empty value, or a day that isn't there, is taken as not known.
+    An empty value, or a day that isn't there, is taken as not known. All three are judged on the outcomes that all of
+    them forecast: the season before says nothing of a series that is younger. Who forecasts none at all has dashes, and
+    the others are judged without it.
     """
     from rich.console import Console  # noqa: PLC0415 - quick help
 
@@ -84,7 +86,7 @@ def backtest(  # noqa: PLR0913 - its flags
     from smartblood.forecasting.backtest import backtest as judge  # noqa: PLC0415
     from smartblood.forecasting.section import section_of  # noqa: PLC0415
     from smartblood.forecasting.tables import read_table  # noqa: PLC0415
-    from smartblood.forecasting.view import as_json, span_of, table_of, write_forecasts  # noqa: PLC0415
+    from smartblood.forecasting.view import as_json, left_out, span_of, table_of, write_forecasts  # noqa: PLC0415
 
     long = read_table(file, frequency)
     for note in long.notes:
@@ -107,6 +109,8 @@ def backtest(  # noqa: PLR0913 - its flags
     if not console.is_terminal:
         console.width = WIDTH
     console.print(table_of(found))
+    if line := left_out(found):
+        click.echo(line)
     click.echo(span_of(found, long, plan))
 
 

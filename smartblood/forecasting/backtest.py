@@ -18,6 +18,7 @@ from smartblood.forecasting.learning import Fitted, learn
 from smartblood.registry.forecaster import forecaster_of
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 ALL = slice(None)
 FORECASTER, NAIVE, ETS = "forecaster", "seasonal naive", "ETS"
@@ -86,11 +87,12 @@ class Backtest(NamedTuple):
     said: dict[str, Said]
 
     def figures(self, origins: slice = ALL, steps: slice = ALL) -> dict[str, Figures]:
-        """Return how good each was, at all origins and horizons or some of them."""
+        """Return how good each was, at all origins and horizons or some of them; all on the same outcomes."""
         scales = self.scales[0][:, origins], self.scales[1][:, origins]
+        outcomes = np.where(self._judged(), self.outcomes, np.nan)
         return {
             name: figures_of(
-                self.outcomes[:, origins, steps],
+                outcomes[:, origins, steps],
                 one.means[:, origins, steps],
                 scales,
                 None if one.quantiles is None else one.quantiles[:, origins, steps],
@@ -98,6 +100,19 @@ class Backtest(NamedTuple):
             )
             for name, one in self.said.items()
         }
+
+    def n_judged(self) -> tuple[int, int]:
+        """Return on how many outcomes all are judged, and how many are known."""
+        return int(np.count_nonzero(self._judged())), int(np.count_nonzero(~np.isnan(self.outcomes)))
+
+    def _judged(self) -> Bools:
+        """Return which outcomes are known and forecast by all; who forecasts none of them doesn't count.
+
+        Of a series without a season before, the seasonal naive says nothing: there is nothing to compare others with.
+        """
+        known = ~np.isnan(self.outcomes)
+        forecast = [there for one in self.said.values() if (there := known & ~np.isnan(one.means)).any()]
+        return np.asarray(np.all([known, *forecast], axis=0))
 
 
 def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], None] = lambda *_: None) -> Backtest:

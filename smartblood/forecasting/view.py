@@ -36,6 +36,14 @@ def table_of(found: Backtest) -> Table:
     return table
 
 
+def left_out(found: Backtest) -> str | None:
+    """Say in one line on how many outcomes all were judged; None where that is all of them."""
+    n_judged, n_known = found.n_judged()
+    if n_judged == n_known:
+        return None
+    return f"Judged on {n_judged:,} of {n_known:,} known outcomes, those that all of them forecast."
+
+
 def cell(figure: str, value: float) -> str:
     """Return a figure as text; a dash where there is none."""
     if math.isnan(value):
@@ -54,6 +62,7 @@ def span_of(found: Backtest, long: LongTable, plan: Plan) -> str:
 
 def as_json(found: Backtest, long: LongTable, plan: Plan) -> dict[str, Any]:
     """Return the same for programs; null where there is no figure."""
+    n_judged, n_known = found.n_judged()
     return {
         "n_series": len(long.table.names),
         "origins": len(found.cutoffs),
@@ -62,6 +71,8 @@ def as_json(found: Backtest, long: LongTable, plan: Plan) -> dict[str, Any]:
         "season": plan.season,
         "first_target": long.spelled[found.cutoffs[0] + 1],
         "last_target": long.spelled[found.cutoffs[-1] + plan.horizon],
+        "n_outcomes": n_known,
+        "n_judged": n_judged,
         "notes": list(long.notes),
         "figures": {name: _plain(figures) for name, figures in found.figures().items()},
     }

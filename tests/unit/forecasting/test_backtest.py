@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from calendar import monthrange
 
 import numpy as np
@@ -13,12 +14,12 @@ from smartblood import cli
 from smartblood.cli.backtest import _season
 from smartblood.errors import Fatal, WrongUsage
 from smartblood.forecasting import fitting
-from smartblood.forecasting.backtest import Plan, backtest
+from smartblood.forecasting.backtest import Backtest, Plan, Said, backtest
 from smartblood.forecasting.classics import exponential_smoothing, seasonal_naive
 from smartblood.forecasting.combining import combine
 from smartblood.forecasting.learning import learn
 from smartblood.forecasting.tables import LongTable, read_table
-from smartblood.forecasting.view import write_forecasts
+from smartblood.forecasting.view import left_out, write_forecasts
 from smartblood.registry.forecaster import forecaster_of
 
 WEEKS = np.arange("2021-01-03", "2024-01-01", 7, dtype="datetime64[D]")
@@ -133,6 +134,7 @@ def test_every_forecast_is_written_as_the_table_spells_its_days(tmp_path, capsys
     assert cli.exit_code([*arguments, "--country", "MY", "--out", str(out), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["n_series"], found["season"], found["origins"]) == (2, 52, 2)
+    assert (found["n_judged"], found["n_outcomes"]) == (12, 12)
     assert set(found["figures"]) == {"forecaster", "seasonal naive", "ETS"}
     assert found["figures"]["seasonal naive"]["wql"] is None
     rows = list(csv.DictReader(out.open()))
@@ -145,6 +147,34 @@ def test_every_forecast_is_written_as_the_table_spells_its_days(tmp_path, capsys
         assert quantiles == sorted(quantiles)
     assert cli.exit_code(arguments) == 0
     assert "80 % coverage" in capsys.readouterr().out
+
+
+def hand_made(naive):
+    """Return a backtest of two series, one origin, two ahead: all say 10, what came is 12, but ETS once says 0."""
+    outcomes = np.array([[[12.0, 12.0]], [[12.0, np.nan]]])
+    tens, quantiles = np.full(outcomes.shape, 10.0), np.full((*outcomes.shape, len(LEVELS)), 10.0)
+    ets = np.where(np.arange(4).reshape(outcomes.shape) == 1, 0.0, tens)
+    said = {"forecaster": Said(tens, quantiles), "seasonal naive": Said(naive, None), "ETS": Said(ets, quantiles)}
+    return Backtest((5,), outcomes, (np.ones((2, 1)), np.ones((2, 1))), said)
+
+
+def test_all_are_judged_on_the_outcomes_that_all_forecast():
+    nan = np.nan
+    found = hand_made(np.array([[[10.0, nan]], [[10.0, 10.0]]]))
+    assert {name: round(one.wape, 4) for name, one in found.figures().items()} == dict.fromkeys(found.said, 0.1667)
+    assert found.n_judged() == (2, 3)
+    assert left_out(found) == "Judged on 2 of 3 known outcomes, those that all of them forecast."
+    assert math.isnan(found.figures(steps=slice(1, 2))["forecaster"].wape)
+
+
+def test_who_forecasts_nothing_at_all_takes_no_outcome_from_others():
+    found = hand_made(np.full((2, 1, 2), np.nan))
+    figures = found.figures()
+    assert math.isnan(figures["seasonal naive"].wape)
+    assert figures["ETS"].wape == pytest.approx(16 / 36)
+    assert figures["forecaster"].wape == pytest.approx(6 / 36)
+    assert found.n_judged() == (3, 3)
+    assert left_out(found) is None
 
 
 def test_months_and_days_with_gaps_are_forecast_too():
