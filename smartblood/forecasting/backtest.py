@@ -130,8 +130,8 @@ def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], 
     """
     cutoffs = plan.cutoffs(len(table.days))
     if len(cutoffs) < plan.origins:
-        message = f"{len(table.days)} periods are too few for {plan.origins} origins {plan.every} apart, "
-        message += f"{plan.horizon} ahead; give fewer --origins, or a longer table"
+        origins = "1 origin" if plan.origins == 1 else f"{plan.origins} origins {plan.every} apart"
+        message = f"{len(table.days)} periods are too few for {origins}, {plan.horizon} ahead; {_advice(plan)}"
         raise Fatal(message)
     values = usable(table)
     parts: dict[str, list[tuple[Floats, Floats | None]]] = {FORECASTER: [], NAIVE: [], ETS: []}
@@ -153,6 +153,10 @@ def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], 
     )
 
 
+def _advice(plan: Plan) -> str:
+    return "give fewer --origins, or a longer table" if plan.origins > 1 else "give a longer table"
+
+
 def _together(parts: list[tuple[Floats, Floats | None]]) -> Said:
     """Return what was said as of each origin, in the digits that are written: what is judged can be read."""
     means, quantiles = [one for one, _ in parts], [one for _, one in parts if one is not None]
@@ -163,7 +167,7 @@ def _forecast(known: SeriesTable, plan: Plan, fitted: Fitted) -> tuple[Floats, F
     try:
         learned = learn(known, plan.horizon, version=str(known.days[-1]), place=plan.place, fitted=fitted)
     except ValueError as error:
-        message = f"as of {known.days[-1]}: {error}; give fewer --origins, or a longer table"
+        message = f"as of {known.days[-1]}: {error}; {_advice(plan)}"
         raise Fatal(message) from error
     said = forecaster_of(learned.content, sha256="").forecast(known, plan.horizon)
     return said.mean, said.quantiles

@@ -8,6 +8,7 @@ from calendar import monthrange
 import numpy as np
 import pytest
 
+from features.forecasting.calendars import beyond_calendar
 from features.forecasting.histories import unit_of, usable
 from features.series import LEVELS, SeriesTable
 from smartblood import cli
@@ -268,8 +269,12 @@ def test_the_unit_is_that_of_most_series_and_small_ones_of_their_own_have_one():
 
 def test_a_table_that_is_too_short_says_so():
     table = weekly()
-    for n, origins in ((30, 26), (9, 1)):
-        with pytest.raises(Fatal, match="give fewer --origins, or a longer table"):
+    for n, origins, advice in (
+        (30, 26, "give fewer --origins, or a longer table"),
+        (9, 1, "[^-]* give a longer table$"),
+        (4, 1, "are too few for 1 origin, 4 ahead; give a longer table$"),
+    ):
+        with pytest.raises(Fatal, match=advice):
             backtest(SeriesTable(table.names, table.days[:n], table.values[:, :n]), Plan(4, 52, origins, 4))
 
 
@@ -309,6 +314,14 @@ GOOD = "series,day,value\na,2024-01-07,3\na,2024-01-14,4\n"
         ("series,day,value\na,2024-01-07 10:30:00,3\n", "D", "no whole day"),
         ("series,day,value\na,2024-01-07,three\n", "D", "line 2: the value 'three'"),
         ("series,day,value\na,2024-01-07,inf\n", "D", "line 2: the value 'inf'"),
+        ("series,day,value\na,2024-01-07,1_000\n", "D", "line 2: the value '1_000' is no number"),
+        ("series,day,value\na,2024-01-07,٣\n", "D", "line 2: the value '٣' is no number"),
+        ("series,day,value,value\na,2024-01-07,3,4\n", "D", "it has value 2 times"),
+        ("series,day,value, series \na,2024-01-07,3,4\n", "D", "it has series 2 times"),
+        ("series,day,value\n ,2024-01-07,3\n", "D", "line 2: a series and a day are needed"),
+        ("series,day,value\na,2024-01-07T00:00:00+05:30,3\n", "D", "can't be read; write it as 2024-04-28"),
+        ("series,day,value\na,2024-01-07T18:30:00Z,3\n", "D", "no whole day"),
+        ("series,day,value\na,2024-01-07T00:00:00Z,3\na,2024-01-08,3\n", "D", "line 3: the day"),
         ("series,day,value\na,2024-01-07\n", "D", "line 2"),
         (GOOD + "a,2024-01-07,3\n", "W", "line 4: a has 2024-01-07 already, in line 2"),
         (GOOD + "a,2024-01-16,3\n", "W", "2024-01-16 isn't on the grid"),
@@ -347,6 +360,21 @@ def test_spaces_after_commas_say_nothing(tmp_path):
     assert read_table(file, "W").table.values.tolist() == [[3, 4]]
 
 
+def test_spaces_around_names_and_cells_and_lines_of_nothing_else_say_nothing(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text(' series ,day\t, value\n a , 2024-01-07 , 3 \n  \n ,\t, \n"a ",2024-01-14, 4\na,2024-01-21,  \n')
+    long = read_table(file, "W")
+    assert long.table.names == (("a",),)
+    assert np.array_equal(long.table.values, [[3, 4, np.nan]], equal_nan=True)
+
+
+@pytest.mark.parametrize("clock", [f"{t}00:00:00{end}" for t in " T" for end in ("", "Z", "+00:00", ".000", ".000Z")])
+def test_days_may_be_spelled_as_their_first_instant(tmp_path, clock):
+    file = tmp_path / "table.csv"
+    file.write_text(f"series,day,value\na,2021-01-03{clock},3\na,2021-01-17{clock},4\n")
+    assert read_table(file, "W").spelled == tuple(f"2021-01-{day}{clock}" for day in ("03", "10", "17"))
+
+
 def test_values_that_nobody_counts_are_said(tmp_path):
     file = tmp_path / "table.csv"
     file.write_text(GOOD + "a,2024-01-21,1e15\n")
@@ -379,6 +407,34 @@ def test_the_command_ends_as_the_house_has_it(tmp_path, capsys):
     assert "--country Atlantis" in capsys.readouterr().err
     assert cli.exit_code(["backtest", str(file), "--frequency", "W"]) == 3
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("flag", ["--out", "--section"])
+def test_no_output_goes_over_the_table_itself(tmp_path, capsys, flag):
+    file, link = tmp_path / "table.csv", tmp_path / "link.csv"
+    file.write_text("no table at all")
+    link.symlink_to(file)
+    for path in (file, link, tmp_path / "." / "table.csv"):
+        assert cli.exit_code(["backtest", str(file), "--frequency", "W", flag, str(path)]) == 2
+        assert f"{flag} names the table itself" in capsys.readouterr().err
+    assert file.read_text() == "no table at all"
+    assert cli.exit_code(["backtest", str(file), "--frequency", "W", "--out", "a", "--section", "./a"]) == 2
+
+
+def test_a_table_beyond_what_the_calendar_knows_says_so(tmp_path, capsys):
+    table, later = weekly(2), WEEKS + 7 * 52 * 18
+    file = written(tmp_path / "table.csv", SeriesTable(table.names, later, table.values))
+    arguments = ["backtest", str(file), "--frequency", "W-SUN", "--origins", "1", "--json"]
+    assert cli.exit_code([*arguments, "--country", "MY"]) == 0
+    said = "holidays are known from 1991 to 2040: from 2041-01-06 on the table has none"
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert json.loads(captured.out)["notes"] == [said]
+    assert beyond_calendar(WEEKS) is None
+    early = np.array(["1990-12-30", "1991-01-06"], "datetime64[D]")
+    assert beyond_calendar(early) == "holidays are known from 1991 to 2040: up to 1990-12-30 the table has none"
+    assert cli.exit_code(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == []
 
 
 def test_the_classics_say_what_they_are_known_for():
