@@ -114,6 +114,17 @@ def calendar_columns(days: Days, pace: Pace, place: Place | None) -> Floats:
     return np.stack([columns[name] for name in COLUMNS], axis=1)
 
 
+def beyond_calendar(days: Days) -> str | None:
+    """Say in one line where days have no holidays because no calendar goes so far; None where all are known.
+
+    Of the first year none is: a holiday counts where an earlier year had it too.
+    """
+    first, last = _YEARS[0] + 1, _YEARS[1] - 1
+    years = days.astype("datetime64[Y]").astype(np.int64) + 1970
+    said = [f"up to {day}" for day in days[years < first][-1:]] + [f"from {day} on" for day in days[years > last][:1]]
+    return f"holidays are known from {first} to {last}: {' and '.join(said)} the table has none" if said else None
+
+
 def _of_place(first: Days, last: Days, place: Place) -> dict[str, Floats]:
     free = _holidays(place)
     length = last - first + 1

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+DIGITS = 10
+"""Significant digits that count: what computing leaves in those beyond is no part of a forecast."""
+
 
 class Figures(NamedTuple):
     """How good forecasts were.
@@ -63,6 +66,15 @@ def figures_of(
         wql=float("nan") if quantiles is None else _quantile_loss(outcomes, quantiles, levels),
         coverage=float("nan") if quantiles is None else _coverage(outcomes, quantiles, levels),
     )
+
+
+def in_digits(x: Floats) -> Floats:
+    """Return numbers as they are written, in ``DIGITS`` significant digits.
+
+    Logarithms and back make another number of 1,000, by 1e-13: an interval without width would leave it out.
+    """
+    found: Floats = np.vectorize(lambda one: float(f"{one:.{DIGITS}g}"), otypes=[np.float64])(x)
+    return found
 
 
 def scales_of(values: Floats, season: int) -> tuple[Floats, Floats]:

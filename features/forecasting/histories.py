@@ -13,26 +13,45 @@ Floats = NDArray[np.float64]
 VALUE_MOST = 1e12
 """A value above it is no count of anything here."""
 
-_UNIT_MOST = 1e4  # medians
+VALUE_LEAST = 1e-12
+"""A value below it is as good as 0."""
+
+_UNIT_MOST = 1e4  # times what is usual
+_UNIT_LEAST = 1e-6  # of what is usual; a thousandth of a unit, and no level is lower
 
 
 def usable(history: SeriesTable) -> Floats:
-    """Return a history's values, NaN in place of what is no count: below 0, not finite, beyond ``VALUE_MOST``."""
+    """Return a history's values, NaN in place of what is no count: below 0, not finite, beyond ``VALUE_MOST``.
+
+    What is below ``VALUE_LEAST`` is 0.
+    """
     values = history.values
     with np.errstate(invalid="ignore"):
-        return np.where(np.isfinite(values) & (values >= 0) & (values <= VALUE_MOST), values, np.nan)
+        found = np.where(np.isfinite(values) & (values >= 0) & (values <= VALUE_MOST), values, np.nan)
+        return np.where(found < VALUE_LEAST, 0.0, found)
 
 
 def unit_of(values: Floats) -> float:
     """Return in what values are counted: 1 where all are whole, else a power of ten of which a mean has a thousand.
 
-    What is 10,000 times the median of those above 0 is no part of that mean: a single slip would be all of it.
+    What is 10,000 times the usual is no part of that mean: a single slip would be all of it. What is a millionth of it
+    counts as 0: else everything would be counted in what is next to nothing. Usual is the median, of series, of each
+    one's median of values above 0.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_series, n_periods)
+        As ``usable`` gives them.
     """
-    known = values[~np.isnan(values)]
-    above = known[known > 0]
-    if not above.size or np.all(known == np.rint(known)):
+    above = [np.median(row[row > 0]) for row in values if (row > 0).any()]
+    if not above:
         return 1.0
-    mean = float(known[known <= _UNIT_MOST * np.median(above)].mean())
+    usual = float(np.median(above))
+    known = values[~np.isnan(values)]
+    known = np.where(known < _UNIT_LEAST * usual, 0.0, known)
+    if np.all(known == np.rint(known)):
+        return 1.0
+    mean = float(known[known <= _UNIT_MOST * usual].mean())
     return float(10.0 ** np.floor(np.log10(mean / 1_000)))
 
 

@@ -76,20 +76,27 @@ def backtest(  # noqa: PLR0913 - its flags
 
     As of each origin it is learned anew, from nothing later, and forecasts the periods that follow; the last origin
     lies one horizon before the table's end. Beside it stand the season before again and exponential smoothing (ETS).
-    An empty value, or a day that isn't there, is taken as not known.
+    An empty value, or a day that isn't there, is taken as not known. All three are judged on the outcomes that all of
+    them forecast: the season before says nothing of a series that is younger. Who forecasts none at all has dashes, and
+    the others are judged without it.
     """
     from rich.console import Console  # noqa: PLC0415 - quick help
 
+    from features.forecasting.calendars import beyond_calendar  # noqa: PLC0415
     from smartblood.forecasting.backtest import Plan  # noqa: PLC0415
     from smartblood.forecasting.backtest import backtest as judge  # noqa: PLC0415
     from smartblood.forecasting.section import section_of  # noqa: PLC0415
     from smartblood.forecasting.tables import read_table  # noqa: PLC0415
-    from smartblood.forecasting.view import as_json, span_of, table_of, write_forecasts  # noqa: PLC0415
+    from smartblood.forecasting.view import as_json, left_out, span_of, table_of, write_forecasts  # noqa: PLC0415
 
+    _keep_apart({"FILE.csv": file, "--out": out, "--section": section})
+    place = _place(country)
     long = read_table(file, frequency)
+    if place is not None and (beyond := beyond_calendar(long.table.days)):
+        long = long._replace(notes=(*long.notes, beyond))
     for note in long.notes:
         click.echo(note, err=True)
-    plan = Plan(horizon, season or _season(frequency), origins, every, _place(country))
+    plan = Plan(horizon, season or _season(frequency), origins, every, place)
     with _progress() as progress:
         found = judge(long.table, plan, progress)
     if out is not None:
@@ -107,7 +114,28 @@ def backtest(  # noqa: PLR0913 - its flags
     if not console.is_terminal:
         console.width = WIDTH
     console.print(table_of(found))
+    if line := left_out(found):
+        click.echo(line)
     click.echo(span_of(found, long, plan))
+
+
+def _keep_apart(paths: dict[str, Path | None]) -> None:
+    """Refuse to write over what is read, or twice over the same file.
+
+    Raises
+    ------
+    WrongUsage
+        If two are one.
+    """
+    seen: dict[Path, str] = {}
+    for flag, path in paths.items():
+        if path is None:
+            continue
+        before = seen.setdefault(path.resolve(), flag)
+        if before != flag:
+            named = "the table itself" if before == "FILE.csv" else f"the same file as {before}"
+            message = f"{flag} names {named}: {path}; give another"
+            raise WrongUsage(message)
 
 
 class Progress(Protocol):

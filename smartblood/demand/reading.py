@@ -22,6 +22,17 @@ FIRST_DAY = dt.date(2000, 1, 1)
 UNITS_MAX = 1_000_000
 """Kerala gives about half a million units a year: a day in one district doesn't come to so many."""
 
+_FORMER = {
+    "trivandrum": "Thiruvananthapuram",
+    "quilon": "Kollam",
+    "alleppey": "Alappuzha",
+    "trichur": "Thrissur",
+    "palghat": "Palakkad",
+    "calicut": "Kozhikode",
+    "cannanore": "Kannur",
+}
+"""Names that districts had in English until 1990; they are hinted at, not taken."""
+
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -119,8 +130,10 @@ def _day_of(cells: Sequence[str], places: Iterable[int], n_columns: int, last_da
 def _one_of(text: str, known: Sequence[str], field: str) -> str:
     if text in known:
         return text
-    near = difflib.get_close_matches(text, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
+    by_name = {one.casefold(): one for one in known}
+    by_name |= {former: now for former, now in _FORMER.items() if now in known}
+    near = difflib.get_close_matches(text.casefold(), by_name, n=1)
+    hint = f"did you mean {by_name[near[0]]}?" if near else f"use one of {', '.join(known)}"
     message = f"{field}: {text[:40]!r} is none that is known; {hint}"
     raise _LineError(message)
 

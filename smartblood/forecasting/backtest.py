@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place
-from features.forecasting.figures import Figures, figures_of, scales_of
+from features.forecasting.figures import Figures, figures_of, in_digits, scales_of
 from features.forecasting.histories import usable
 from features.series import LEVELS, SeriesTable
 from smartblood.errors import Fatal
@@ -18,6 +18,7 @@ from smartblood.forecasting.learning import Fitted, learn
 from smartblood.registry.forecaster import forecaster_of
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 ALL = slice(None)
 FORECASTER, NAIVE, ETS = "forecaster", "seasonal naive", "ETS"
@@ -73,6 +74,7 @@ class Backtest(NamedTuple):
     cutoffs : tuple of int
         Places of the last period known.
     outcomes : ndarray of float64, shape (n_series, n_origins, horizon)
+        In as many digits as forecasts.
     scales : tuple of two ndarrays, shape (n_series, n_origins)
         What errors are measured by, as ``scales_of`` gives it.
     said : dict of str to Said
@@ -85,11 +87,12 @@ class Backtest(NamedTuple):
     said: dict[str, Said]
 
     def figures(self, origins: slice = ALL, steps: slice = ALL) -> dict[str, Figures]:
-        """Return how good each was, at all origins and horizons or some of them."""
+        """Return how good each was, at all origins and horizons or some of them; all on the same outcomes."""
         scales = self.scales[0][:, origins], self.scales[1][:, origins]
+        outcomes = np.where(self._judged(), self.outcomes, np.nan)
         return {
             name: figures_of(
-                self.outcomes[:, origins, steps],
+                outcomes[:, origins, steps],
                 one.means[:, origins, steps],
                 scales,
                 None if one.quantiles is None else one.quantiles[:, origins, steps],
@@ -97,6 +100,19 @@ class Backtest(NamedTuple):
             )
             for name, one in self.said.items()
         }
+
+    def n_judged(self) -> tuple[int, int]:
+        """Return on how many outcomes all are judged, and how many are known."""
+        return int(np.count_nonzero(self._judged())), int(np.count_nonzero(~np.isnan(self.outcomes)))
+
+    def _judged(self) -> Bools:
+        """Return which outcomes are known and forecast by all; who forecasts none of them doesn't count.
+
+        Of a series without a season before, the seasonal naive says nothing: there is nothing to compare others with.
+        """
+        known = ~np.isnan(self.outcomes)
+        forecast = [there for one in self.said.values() if (there := known & ~np.isnan(one.means)).any()]
+        return np.asarray(np.all([known, *forecast], axis=0))
 
 
 def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], None] = lambda *_: None) -> Backtest:
@@ -114,8 +130,8 @@ def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], 
     """
     cutoffs = plan.cutoffs(len(table.days))
     if len(cutoffs) < plan.origins:
-        message = f"{len(table.days)} periods are too few for {plan.origins} origins {plan.every} apart, "
-        message += f"{plan.horizon} ahead; give fewer --origins, or a longer table"
+        origins = "1 origin" if plan.origins == 1 else f"{plan.origins} origins {plan.every} apart"
+        message = f"{len(table.days)} periods are too few for {origins}, {plan.horizon} ahead; {_advice(plan)}"
         raise Fatal(message)
     values = usable(table)
     parts: dict[str, list[tuple[Floats, Floats | None]]] = {FORECASTER: [], NAIVE: [], ETS: []}
@@ -131,22 +147,27 @@ def backtest(table: SeriesTable, plan: Plan, on_step: Callable[[int, int, str], 
     scales = [scales_of(values[:, : cutoff + 1], plan.season) for cutoff in cutoffs]
     return Backtest(
         tuple(cutoffs),
-        np.stack([values[:, cutoff + 1 : cutoff + 1 + plan.horizon] for cutoff in cutoffs], axis=1),
+        in_digits(np.stack([values[:, cutoff + 1 : cutoff + 1 + plan.horizon] for cutoff in cutoffs], axis=1)),
         (np.stack([one[0] for one in scales], axis=1), np.stack([one[1] for one in scales], axis=1)),
         {name: _together(one) for name, one in parts.items()},
     )
 
 
+def _advice(plan: Plan) -> str:
+    return "give fewer --origins, or a longer table" if plan.origins > 1 else "give a longer table"
+
+
 def _together(parts: list[tuple[Floats, Floats | None]]) -> Said:
-    quantiles = [one for _, one in parts if one is not None]
-    return Said(np.stack([one for one, _ in parts], axis=1), np.stack(quantiles, axis=1) if quantiles else None)
+    """Return what was said as of each origin, in the digits that are written: what is judged can be read."""
+    means, quantiles = [one for one, _ in parts], [one for _, one in parts if one is not None]
+    return Said(in_digits(np.stack(means, axis=1)), in_digits(np.stack(quantiles, axis=1)) if quantiles else None)
 
 
 def _forecast(known: SeriesTable, plan: Plan, fitted: Fitted) -> tuple[Floats, Floats]:
     try:
         learned = learn(known, plan.horizon, version=str(known.days[-1]), place=plan.place, fitted=fitted)
     except ValueError as error:
-        message = f"as of {known.days[-1]}: {error}; give fewer --origins, or a longer table"
+        message = f"as of {known.days[-1]}: {error}; {_advice(plan)}"
         raise Fatal(message) from error
     said = forecaster_of(learned.content, sha256="").forecast(known, plan.horizon)
     return said.mean, said.quantiles

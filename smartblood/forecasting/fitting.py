@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from features.forecasting.past import Past
 from features.forecasting.rows import NAMES, rows_of, rows_of_counts
+from smartblood.forecasting.combining import capped
 from smartblood.forecasting.recipes import COUNT_POWER, N_TREES, ROWS_A_SERIES, ROWS_MAX, Kind, n_trees, parameters_of
 from smartblood.registry.forecaster import LOG
 
@@ -46,12 +47,13 @@ def fit_learner(past: Past, calendar: Floats, n_known: int, horizon: int, kind: 
         _part(past, calendar, origins, step, kind)
         for step, origins in enumerate(_origins(past, n_known, horizon, seed), 1)
     ]
-    rows, target, weight = (np.concatenate(one) for one in zip(*parts, strict=True))
+    rows, target, weight, series = (np.concatenate(one) for one in zip(*parts, strict=True))
     if target.size < 2 * parameters["min_data_in_leaf"]:
         message = f"{target.size} examples teach nothing: a longer history, or more series, would"
         raise TooFew(message)
-    if kind.kind != LOG and not target.any():
-        target = np.full_like(target, NEXT_TO_NOTHING)
+    if kind.kind != LOG:
+        target = target if target.any() else np.full_like(target, NEXT_TO_NOTHING)
+        weight = _shared(weight, series)
     data = lightgbm.Dataset(
         rows, target, weight=weight, feature_name=list(NAMES), params={"verbose": -1, "max_bin": 63}
     )
@@ -75,7 +77,17 @@ def _origins(past: Past, n_known: int, horizon: int, seed: int) -> list[Ints]:
     return [np.sort(rng.choice(one, most, replace=False)) if one.size > most else one for one in found]
 
 
-def _part(past: Past, calendar: Floats, origins: Ints, step: int, kind: Kind) -> tuple[Floats, Floats, Floats]:
+def _shared(weight: Floats, series: Ints) -> Floats:
+    """Return weights of which no series has too large a share, by the series that each example is of.
+
+    Else one of 100,000 a week that once fell to nothing would say what those of three a week are like.
+    """
+    by_series = np.asarray(np.bincount(series, weight), np.float64)
+    factors = capped(by_series) / np.maximum(by_series, np.finfo(float).tiny)
+    return np.asarray(weight * factors[series])
+
+
+def _part(past: Past, calendar: Floats, origins: Ints, step: int, kind: Kind) -> tuple[Floats, Floats, Floats, Ints]:
     rows = rows_of(past, calendar, origins, step, kind.level)
     if kind.kind == LOG:
         target = past.logs[:, origins + step] - past.log_levels[kind.level][:, origins]
@@ -85,4 +97,4 @@ def _part(past: Past, calendar: Floats, origins: Ints, step: int, kind: Kind) ->
         level = past.usual(kind.level, origins, step)
         target, weight = past.values[:, origins + step] / level, level ** (2 - COUNT_POWER)
     known = ~np.isnan(target)
-    return rows[known], target[known], weight[known]
+    return rows[known], target[known], weight[known], np.nonzero(known)[0]

@@ -105,7 +105,10 @@ def learn(
     kept_fits = {} if fitted is None else fitted.setdefault(unit, {})
     earlier, folds = _earlier(past, calendar, horizon, (*kinds, *fan), seed, kept_fits, on_step)
     combined = combine(
-        np.concatenate(earlier.said, axis=1)[: len(kinds)], *(np.concatenate(one) for one in earlier[1:3])
+        np.concatenate(earlier.said, axis=1)[: len(kinds)],
+        np.concatenate(earlier.came),
+        np.concatenate(earlier.level),
+        np.concatenate(earlier.series),
     )
     kept = [number for number, weight in enumerate(combined.weights) if weight > 0]
     on_step(f"fitting {len(kept) + len(fan)} learners to {n_known:,} periods of {past.shape[0]:,} series")

@@ -7,7 +7,7 @@ import importlib.metadata
 from features.forecasting.figures import Figures
 from smartblood.forecasting.backtest import FORECASTER, Backtest, Plan
 from smartblood.forecasting.tables import LongTable
-from smartblood.forecasting.view import TITLES, cell, span_of
+from smartblood.forecasting.view import TITLES, cell, left_out, span_of
 
 LIBRARIES = ("lightgbm", "statsmodels", "scipy", "numpy", "holidays")
 
@@ -38,6 +38,7 @@ def section_of(title: str, found: Backtest, long: LongTable, plan: Plan, flags: 
         "",
         *_table("", found.figures()),
         "",
+        *((line, "") if (line := left_out(found)) else ()),
         "The forecaster by the year of the first target:",
         "",
         *_table("year", by_year),

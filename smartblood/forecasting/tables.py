@@ -12,13 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from features.forecasting.histories import VALUE_MOST
+from features.forecasting.histories import VALUE_LEAST, VALUE_MOST
 from features.forecasting.pace import SHORTEST_MONTH_DAYS, Days, last_of_month, weekdays
 from features.series import SeriesTable
 from smartblood.errors import Fatal, WrongUsage
 
 COLUMNS = ("series", "day", "value")
-FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y-%m", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+FORMATS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%Y-%m"),
+    *(f"%Y-%m-%d{then}%H:%M:%S{end}" for then in " T" for end in ("", "Z", "+00:00", ".000", ".000Z", ".000+00:00")),
+)
+"""Of days; an instant must be a day's first, in no zone or in UTC, and is that day."""
+
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 FREQUENCIES = (
     "D, W, W-MON to W-SUN, M (month by month, by a day up to the 28th or the last), MS (firsts), ME (lasts), "
@@ -97,28 +102,39 @@ def read_table(path: Path, frequency: str) -> LongTable:
 def _rows(path: Path) -> Iterator[_Row]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-            if missing:
-                message = f"{path} has no column {', '.join(missing)}: the first line must name series, day and value"
-                raise Fatal(message)
-            for row in reader:
-                yield _row(path, reader.line_num, row)
+            reader = csv.reader(file, skipinitialspace=True)
+            places = _places(path, [name.strip() for name in next(reader, [])])
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    yield _row(path, reader.line_num, [cells[n].strip() if n < len(cells) else None for n in places])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         message = f"{path} can't be read as CSV in UTF-8: {error}"
         raise Fatal(message) from error
 
 
-def _row(path: Path, line: int, row: dict[str, str | None]) -> _Row:
-    series, day, text = (row[name] for name in COLUMNS)
+def _places(path: Path, header: list[str]) -> list[int]:
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        message = f"{path} has no column {', '.join(missing)}: the first line must name series, day and value"
+        raise Fatal(message)
+    for name in COLUMNS:
+        if header.count(name) > 1:
+            message = f"{path}: the first line must name series, day and value once; it has {name} "
+            message += f"{header.count(name)} times"
+            raise Fatal(message)
+    return [header.index(name) for name in COLUMNS]
+
+
+def _row(path: Path, line: int, cells: list[str | None]) -> _Row:
+    series, day, text = cells
     if not series or not day or text is None:
         message = f"{path}, line {line}: a series and a day are needed, and a value or nothing after a comma"
         raise Fatal(message)
     try:
-        value = float(text) if text.strip() else math.nan
+        value = float(text) if text else math.nan
     except ValueError:
         value = math.inf
-    if math.isinf(value):
+    if math.isinf(value) or "_" in text or not text.isascii():  # Python's own spellings of numbers
         message = f"{path}, line {line}: the value {text[:40]!r} is no number; leave it empty where nothing is known"
         raise Fatal(message)
     return _Row(line, series, day, value)
@@ -220,7 +236,10 @@ def _notes(table: SeriesTable) -> Iterable[str]:
         yield f"{n_gaps:,} values are missing between a series' first day and the table's last: taken as not known"
     with np.errstate(invalid="ignore"):
         n_below, n_beyond = int((table.values < 0).sum()), int((table.values > VALUE_MOST).sum())
+        n_nothing = int(((table.values > 0) & (table.values < VALUE_LEAST)).sum())
     if n_below:
         yield f"{n_below:,} values are below 0: no counts, taken as not known"
     if n_beyond:
         yield f"{n_beyond:,} values are above {VALUE_MOST:.0e}: no counts, taken as not known"
+    if n_nothing:
+        yield f"{n_nothing:,} values are below {VALUE_LEAST:.0e}: next to nothing, taken as 0"

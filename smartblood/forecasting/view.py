@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from features.forecasting.figures import Figures
+from features.forecasting.figures import DIGITS, Figures
 from features.series import LEVELS
 from smartblood.errors import Fatal
 from smartblood.forecasting.backtest import FORECASTER, Backtest, Plan
@@ -23,8 +23,6 @@ TITLES = {
     "coverage": "80 % coverage",
 }
 _PERCENT = {"wape", "coverage"}
-DIGITS = 10
-"""Significant digits of what is written: enough that nothing read back differs, few enough to be read."""
 
 
 def table_of(found: Backtest) -> Table:
@@ -36,6 +34,14 @@ def table_of(found: Backtest) -> Table:
     for name, figures in found.figures().items():
         table.add_row(name, *(cell(figure, value) for figure, value in figures._asdict().items()))
     return table
+
+
+def left_out(found: Backtest) -> str | None:
+    """Say in one line on how many outcomes all were judged; None where that is all of them."""
+    n_judged, n_known = found.n_judged()
+    if n_judged == n_known:
+        return None
+    return f"Judged on {n_judged:,} of {n_known:,} known outcomes, those that all of them forecast."
 
 
 def cell(figure: str, value: float) -> str:
@@ -56,6 +62,7 @@ def span_of(found: Backtest, long: LongTable, plan: Plan) -> str:
 
 def as_json(found: Backtest, long: LongTable, plan: Plan) -> dict[str, Any]:
     """Return the same for programs; null where there is no figure."""
+    n_judged, n_known = found.n_judged()
     return {
         "n_series": len(long.table.names),
         "origins": len(found.cutoffs),
@@ -64,6 +71,8 @@ def as_json(found: Backtest, long: LongTable, plan: Plan) -> dict[str, Any]:
         "season": plan.season,
         "first_target": long.spelled[found.cutoffs[0] + 1],
         "last_target": long.spelled[found.cutoffs[-1] + plan.horizon],
+        "n_outcomes": n_known,
+        "n_judged": n_judged,
         "notes": list(long.notes),
         "figures": {name: _plain(figures) for name, figures in found.figures().items()},
     }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place, calendar_columns
 from features.forecasting.fan import as_unsure_as_any, fan_of, fan_quantiles
+from features.forecasting.figures import in_digits
 from features.forecasting.histories import pace_of_history, unit_of, usable
 from features.forecasting.pace import Pace
 from features.forecasting.past import Past, past_of
@@ -158,7 +159,8 @@ class TreeForecaster:
         means[np.isnan(values).all(axis=1)] = np.nan
         if self.fan is not None:
             fan = np.stack([self.fan.opened(past, calendar, last, step) for step in range(1, horizon + 1)], axis=1)
-            return SeriesForecast(ahead, means * unit, levels, fan_quantiles(means, fan, levels) * unit)
+            quantiles = fan_quantiles(means, fan, levels)
+            return SeriesForecast(ahead, in_digits(means * unit), levels, in_digits(quantiles * unit))
         spreads = np.broadcast_to(past.spread[:, -1:], means.shape)
         widened = spreads * np.sqrt(np.maximum(np.arange(1, horizon + 1) / learned, 1.0))
         conformal = self.conformal[np.minimum(np.arange(horizon), learned - 1)]

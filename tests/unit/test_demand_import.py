@@ -39,6 +39,10 @@ def test_days_are_read_in_order_whatever_the_order_of_lines_and_columns(tmp_path
     [
         ("Kolam,A+,2024-01-31,1,1", "district: 'Kolam' is none that is known; did you mean Kollam?"),
         ("kollam,A+,2024-01-31,1,1", "did you mean Kollam?"),
+        ("ERNAKULAM,A+,2024-01-31,1,1", "did you mean Ernakulam?"),
+        ("Trivandrum,A+,2024-01-31,1,1", "did you mean Thiruvananthapuram?"),
+        ("CALICUT,A+,2024-01-31,1,1", "did you mean Kozhikode?"),
+        ("Kollam,ab-,2024-01-31,1,1", "did you mean AB-?"),
         ("Kollam,A_POS,2024-01-31,1,1", "blood_group: 'A_POS'"),
         ("Kollam,,2024-01-31,1,1", "blood_group: '' is none that is known; use one of A+, A-"),
         ("Kollam,A+,2023-02-29,1,1", "day: '2023-02-29' is no day such as"),

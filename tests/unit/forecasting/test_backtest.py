@@ -2,22 +2,24 @@ from __future__ import annotations
 
 import csv
 import json
-from calendar import monthrange
+import math
 
 import numpy as np
 import pytest
 
-from features.forecasting.histories import unit_of
+from features.forecasting.calendars import beyond_calendar
+from features.forecasting.histories import unit_of, usable
 from features.series import LEVELS, SeriesTable
 from smartblood import cli
 from smartblood.cli.backtest import _season
-from smartblood.errors import Fatal, WrongUsage
+from smartblood.errors import Fatal
 from smartblood.forecasting import fitting
-from smartblood.forecasting.backtest import Plan, backtest
+from smartblood.forecasting.backtest import Backtest, Plan, Said, backtest
 from smartblood.forecasting.classics import exponential_smoothing, seasonal_naive
 from smartblood.forecasting.combining import combine
 from smartblood.forecasting.learning import learn
-from smartblood.forecasting.tables import read_table
+from smartblood.forecasting.tables import LongTable
+from smartblood.forecasting.view import left_out, write_forecasts
 from smartblood.registry.forecaster import forecaster_of
 
 WEEKS = np.arange("2021-01-03", "2024-01-01", 7, dtype="datetime64[D]")
@@ -132,6 +134,7 @@ def test_every_forecast_is_written_as_the_table_spells_its_days(tmp_path, capsys
     assert cli.exit_code([*arguments, "--country", "MY", "--out", str(out), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["n_series"], found["season"], found["origins"]) == (2, 52, 2)
+    assert (found["n_judged"], found["n_outcomes"]) == (12, 12)
     assert set(found["figures"]) == {"forecaster", "seasonal naive", "ETS"}
     assert found["figures"]["seasonal naive"]["wql"] is None
     rows = list(csv.DictReader(out.open()))
@@ -144,6 +147,34 @@ def test_every_forecast_is_written_as_the_table_spells_its_days(tmp_path, capsys
         assert quantiles == sorted(quantiles)
     assert cli.exit_code(arguments) == 0
     assert "80 % coverage" in capsys.readouterr().out
+
+
+def hand_made(naive):
+    """Return a backtest of two series, one origin, two ahead: all say 10, what came is 12, but ETS once says 0."""
+    outcomes = np.array([[[12.0, 12.0]], [[12.0, np.nan]]])
+    tens, quantiles = np.full(outcomes.shape, 10.0), np.full((*outcomes.shape, len(LEVELS)), 10.0)
+    ets = np.where(np.arange(4).reshape(outcomes.shape) == 1, 0.0, tens)
+    said = {"forecaster": Said(tens, quantiles), "seasonal naive": Said(naive, None), "ETS": Said(ets, quantiles)}
+    return Backtest((5,), outcomes, (np.ones((2, 1)), np.ones((2, 1))), said)
+
+
+def test_all_are_judged_on_the_outcomes_that_all_forecast():
+    nan = np.nan
+    found = hand_made(np.array([[[10.0, nan]], [[10.0, 10.0]]]))
+    assert {name: round(one.wape, 4) for name, one in found.figures().items()} == dict.fromkeys(found.said, 0.1667)
+    assert found.n_judged() == (2, 3)
+    assert left_out(found) == "Judged on 2 of 3 known outcomes, those that all of them forecast."
+    assert math.isnan(found.figures(steps=slice(1, 2))["forecaster"].wape)
+
+
+def test_who_forecasts_nothing_at_all_takes_no_outcome_from_others():
+    found = hand_made(np.full((2, 1, 2), np.nan))
+    figures = found.figures()
+    assert math.isnan(figures["seasonal naive"].wape)
+    assert figures["ETS"].wape == pytest.approx(16 / 36)
+    assert figures["forecaster"].wape == pytest.approx(6 / 36)
+    assert found.n_judged() == (3, 3)
+    assert left_out(found) is None
 
 
 def test_months_and_days_with_gaps_are_forecast_too():
@@ -180,6 +211,25 @@ def test_what_is_no_whole_number_is_forecast_in_its_own_unit():
     assert found.quantiles == pytest.approx(whole.quantiles * 0.00045, rel=0.2)
 
 
+@pytest.mark.parametrize("value", [1_000.0, 1_234_567.0, 123_456_789_012.0, 1_000 / 7])
+def test_what_never_changes_lies_within_its_intervals(value):
+    table = SeriesTable((("a",), ("b",), ("c",)), WEEKS, np.outer([1.0, 3.0, 7.0], np.full(len(WEEKS), value)))
+    found = backtest(table, Plan(2, 52, 2, 3)).figures()
+    assert (found["forecaster"].coverage, found["ETS"].coverage) == (1, 1)
+    assert found["forecaster"].wape < 1e-6
+
+
+def test_what_is_judged_is_what_is_written(tmp_path, monkeypatch):
+    judged = []
+    monkeypatch.setattr("smartblood.forecasting.backtest.figures_of", lambda *given: judged.append(given))
+    found, out = backtest(weekly(2), Plan(2, 52, 1, 1)), tmp_path / "forecasts.csv"
+    found.figures()
+    write_forecasts(out, found, LongTable(weekly(2), tuple(map(str, WEEKS)), ()))
+    rows = [[float(text) for text in list(row.values())[3:]] for row in csv.DictReader(out.open())]
+    _, means, _, quantiles, _ = judged[0]
+    assert rows == np.concatenate([means[..., None], quantiles], axis=-1).reshape(4, -1).tolist()
+
+
 def test_one_absurd_value_makes_no_unit_of_its_own():
     litres = weekly(2).values * 0.00045
     odd = litres.copy()
@@ -189,99 +239,45 @@ def test_one_absurd_value_makes_no_unit_of_its_own():
     assert unit_of(np.zeros((1, 3))) == unit_of(np.full((1, 3), np.nan)) == 1
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("nothing", [1e-310, 5e-324, 1e-13, 1e-8])
+def test_next_to_nothing_counts_as_nothing_and_spoils_no_other_series(nothing):
+    rng = np.random.default_rng(4)
+    values = np.vstack([rng.poisson(3, (2, len(WEEKS))), np.full((1, len(WEEKS)), nothing)])
+    plain = np.where(np.arange(3)[:, None] > 1, 0.0, values)
+    names = (("a",), ("b",), ("c",))
+    assert unit_of(usable(SeriesTable(names, WEEKS, values))) == 1
+    known, of_zeros = SeriesTable(names, WEEKS, values), SeriesTable(names, WEEKS, plain)
+    said, same = (
+        forecaster_of(learn(one, 1, version="0").content, sha256="").forecast(one, 1) for one in (known, of_zeros)
+    )
+    assert said.mean == pytest.approx(same.mean, rel=0.05)
+    assert said.quantiles == pytest.approx(same.quantiles, abs=1)
+    all_of_it = SeriesTable(names, WEEKS, np.full((3, len(WEEKS)), nothing))
+    alone = forecaster_of(learn(all_of_it, 1, version="0").content, sha256="").forecast(all_of_it, 1)
+    assert np.isfinite(alone.mean).all()
+    assert (alone.mean < 0.01).all()
+
+
+def test_the_unit_is_that_of_most_series_and_small_ones_of_their_own_have_one():
+    rng = np.random.default_rng(4)
+    values = np.vstack([np.where(np.arange(50) > 10, rng.poisson(3, 50) + 0.5, np.nan), np.full(50, 1e-5)])
+    assert unit_of(values) == unit_of(values[:1]) == 1e-3
+    assert unit_of(values[1:]) == 1e-8
+
+
 def test_a_table_that_is_too_short_says_so():
     table = weekly()
-    for n, origins in ((30, 26), (9, 1)):
-        with pytest.raises(Fatal, match="give fewer --origins, or a longer table"):
+    for n, origins, advice in (
+        (30, 26, "give fewer --origins, or a longer table"),
+        (9, 1, "[^-]* give a longer table$"),
+        (4, 1, "are too few for 1 origin, 4 ahead; give a longer table$"),
+    ):
+        with pytest.raises(Fatal, match=advice):
             backtest(SeriesTable(table.names, table.days[:n], table.values[:, :n]), Plan(4, 52, origins, 4))
 
 
-def months(day, skip=0):
-    """Return a table dated by a day of each month of 2023 and 2024, or its last where it has none; one is left out."""
-    years = [(year, month) for year in (2023, 2024) for month in range(1, 13) if month != skip]
-    dated = [f"{year}-{month:02}-{min(day, monthrange(year, month)[1])}" for year, month in years]
-    return "\n".join(["series,day,value", *(f"a,{text},{n}" for n, text in enumerate(dated)), ""])
-
-
-@pytest.mark.parametrize("frequency", ["M", "ME"])
-def test_months_may_be_dated_by_their_last_day(tmp_path, frequency):
-    file = tmp_path / "table.csv"
-    file.write_text(months(31, skip=2))
-    long = read_table(file, frequency)
-    assert long.spelled[:3] == ("2023-01-31", "2023-02-28", "2023-03-31")
-    assert long.spelled[13] == "2024-02-29"
-    assert np.array_equal(long.table.values[0, :3], [0, np.nan, 1], equal_nan=True)
-
-
-def test_months_may_be_dated_by_any_day_that_all_have(tmp_path):
-    file = tmp_path / "table.csv"
-    file.write_text(months(28, skip=2))
-    assert read_table(file, "M").spelled[:3] == ("2023-01-28", "2023-02-28", "2023-03-28")
-
-
 GOOD = "series,day,value\na,2024-01-07,3\na,2024-01-14,4\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "frequency", "why"),
-    [
-        ("serie,day,value\n", "D", "no column series"),
-        ("series,day,value\n", "D", "no rows"),
-        ("series,day,value\na,7 Jan,3\n", "D", "line 2: the day '7 Jan' can't be read"),
-        ("series,day,value\na,2024-01-07,3\na,07.01.2024,3\n", "D", "line 3: the day"),
-        ("series,day,value\na,2024-01-07 10:30:00,3\n", "D", "no whole day"),
-        ("series,day,value\na,2024-01-07,three\n", "D", "line 2: the value 'three'"),
-        ("series,day,value\na,2024-01-07,inf\n", "D", "line 2: the value 'inf'"),
-        ("series,day,value\na,2024-01-07\n", "D", "line 2"),
-        (GOOD + "a,2024-01-07,3\n", "W", "line 4: a has 2024-01-07 already, in line 2"),
-        (GOOD + "a,2024-01-16,3\n", "W", "2024-01-16 isn't on the grid"),
-        (GOOD, "W-MON", "2024-01-07 isn't on the grid"),
-        (GOOD, "ME", "isn't on the grid"),
-        ("series,day,value\na,2024-01-01,3\na,2024-02-05,3\n", "M", "2024-02-05 isn't on the grid"),
-        (months(30), "M", "2023-01-30 is a day that February doesn't have; date months by their last day"),
-        (months(29, skip=2), "M", "2023-01-29 is a day that February doesn't have"),
-        (months(30, skip=2), "M", "2023-01-30 is a day that February doesn't have"),
-        ("series,day,value\na,2024-04-30,3\na,2024-05-30,3\n", "M", "2024-05-30 is a day that February doesn't"),
-        (months(30), "ME", "isn't on the grid of --frequency ME"),
-    ],
-)
-def test_a_table_that_is_none_says_where_and_why(tmp_path, text, frequency, why):
-    file = tmp_path / "table.csv"
-    file.write_text(text)
-    with pytest.raises(Fatal) as refused:
-        read_table(file, frequency)
-    assert why in str(refused.value)
-    assert "\n" not in str(refused.value)
-    assert refused.value.exit_code == 3
-
-
-def test_gaps_and_values_below_0_are_said(tmp_path):
-    file = tmp_path / "table.csv"
-    file.write_text(GOOD + "a,2024-02-04,-1\nb,2024-01-28,\nb,2024-02-04,5.5\n")
-    long = read_table(file, "W")
-    assert long.spelled == ("2024-01-07", "2024-01-14", "2024-01-21", "2024-01-28", "2024-02-04")
-    assert np.array_equal(long.table.values[0], [3, 4, np.nan, np.nan, -1], equal_nan=True)
-    assert [note.split(" ")[0] for note in long.notes] == ["2", "1"]
-
-
-def test_spaces_after_commas_say_nothing(tmp_path):
-    file = tmp_path / "table.csv"
-    file.write_text(GOOD.replace(",", ", "))
-    assert read_table(file, "W").table.values.tolist() == [[3, 4]]
-
-
-def test_values_that_nobody_counts_are_said(tmp_path):
-    file = tmp_path / "table.csv"
-    file.write_text(GOOD + "a,2024-01-21,1e15\n")
-    assert read_table(file, "W").notes == ("1 values are above 1e+12: no counts, taken as not known",)
-
-
-@pytest.mark.parametrize("frequency", ["", "X", "0D", "W-XYZ", "100W", "-1D", "²D", "٣D", "1M", "9" * 5_000 + "D"])
-def test_a_frequency_that_nobody_knows_is_wrong_usage(tmp_path, frequency):
-    file = tmp_path / "table.csv"
-    file.write_text(GOOD)
-    with pytest.raises(WrongUsage):
-        read_table(file, frequency)
 
 
 @pytest.mark.parametrize(
@@ -302,6 +298,34 @@ def test_the_command_ends_as_the_house_has_it(tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("flag", ["--out", "--section"])
+def test_no_output_goes_over_the_table_itself(tmp_path, capsys, flag):
+    file, link = tmp_path / "table.csv", tmp_path / "link.csv"
+    file.write_text("no table at all")
+    link.symlink_to(file)
+    for path in (file, link, tmp_path / "." / "table.csv"):
+        assert cli.exit_code(["backtest", str(file), "--frequency", "W", flag, str(path)]) == 2
+        assert f"{flag} names the table itself" in capsys.readouterr().err
+    assert file.read_text() == "no table at all"
+    assert cli.exit_code(["backtest", str(file), "--frequency", "W", "--out", "a", "--section", "./a"]) == 2
+
+
+def test_a_table_beyond_what_the_calendar_knows_says_so(tmp_path, capsys):
+    table, later = weekly(2), WEEKS + 7 * 52 * 18
+    file = written(tmp_path / "table.csv", SeriesTable(table.names, later, table.values))
+    arguments = ["backtest", str(file), "--frequency", "W-SUN", "--origins", "1", "--json"]
+    assert cli.exit_code([*arguments, "--country", "MY"]) == 0
+    said = "holidays are known from 1991 to 2040: from 2041-01-06 on the table has none"
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert json.loads(captured.out)["notes"] == [said]
+    assert beyond_calendar(WEEKS) is None
+    early = np.array(["1990-12-30", "1991-01-06"], "datetime64[D]")
+    assert beyond_calendar(early) == "holidays are known from 1991 to 2040: up to 1990-12-30 the table has none"
+    assert cli.exit_code(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == []
+
+
 def test_the_classics_say_what_they_are_known_for():
     values = np.tile(np.array([[10.0, 20.0, 30.0]]), 20)
     assert seasonal_naive(values, 5, 3).tolist() == [[10, 20, 30, 10, 20]]
@@ -315,7 +339,7 @@ def test_the_classics_say_what_they_are_known_for():
 @pytest.mark.filterwarnings("error")
 def test_learners_of_whom_nothing_is_known_are_heard_alike():
     nothing = np.empty(0)
-    assert combine(np.empty((2, 0)), nothing, nothing).weights.tolist() == [0.5, 0.5]
+    assert combine(np.empty((2, 0)), nothing, nothing, nothing.astype(int)).weights.tolist() == [0.5, 0.5]
 
 
 def test_a_long_season_is_left_out_of_smoothing_and_errors_are_in_proportion_where_they_were():
@@ -336,11 +360,45 @@ def test_learners_are_combined_only_where_that_wins():
     truth = rng.uniform(50, 150, 4_000)
     good, other = truth + rng.normal(0, 5, (2, truth.size))
     bad = truth + rng.normal(0, 60, truth.size)
-    level = np.full(truth.size, 100.0)
-    assert (combine(np.stack([good, other, bad]), truth, level).weights > 0).tolist() == [True, True, False]
-    assert (combine(np.stack([good, bad]), truth, level).weights > 0).tolist() == [True, False]
+    rest = truth, np.full(truth.size, 100.0), np.arange(truth.size) % 8
+    assert (combine(np.stack([good, other, bad]), *rest).weights > 0).tolist() == [True, True, False]
+    assert (combine(np.stack([good, bad]), *rest).weights > 0).tolist() == [True, False]
     slightly = good + rng.normal(0, 1, truth.size)  # worse, but not by so much that it's certain to last
-    assert (combine(np.stack([good, slightly]), truth, level).weights > 0).tolist() == [True, True]
-    assert combine(np.stack([good * 1.01]), truth, level).weights == pytest.approx([1.0], abs=0.002)
-    halved = combine(np.stack([good / 1.5]), truth, level).weights
+    assert (combine(np.stack([good, slightly]), *rest).weights > 0).tolist() == [True, True]
+    assert combine(np.stack([good * 1.01]), *rest).weights == pytest.approx([1.0], abs=0.002)
+    halved = combine(np.stack([good / 1.5]), *rest).weights
     assert halved == pytest.approx([1.5], rel=0.02)
+
+
+@pytest.mark.parametrize("said_of_it", [1.0, 1_000.0], ids=["far more came", "far less came"])
+@pytest.mark.parametrize("better", [0, 1])
+def test_one_series_chooses_no_learner_for_others_and_moves_no_sum_of_theirs(said_of_it, better):
+    rng = np.random.default_rng(3)
+    n, six = 400, 6 * 400
+    truth, series = rng.poisson(3, six).astype(float), np.repeat(np.arange(7), n)
+    said = 3.0 + rng.normal(0, 0.2, (2, six))
+    plain = combine(said, truth, np.full(six, 3.0), series[:six]).weights
+    assert (plain > 0).all()
+    odd = np.full((2, n), said_of_it)
+    odd[better] = 501.0  # nearer by half
+    found = combine(
+        np.concatenate([said, odd], axis=1),
+        np.concatenate([truth, np.full(n, 1_001 - said_of_it)]),
+        np.concatenate([np.full(six, 3.0), np.full(n, said_of_it)]),
+        series,
+    )
+    assert found.weights == pytest.approx(plain, rel=0.03)
+
+
+@pytest.mark.parametrize(("before", "since", "n"), [(1, 1_000, 30), (1_000, 1, 30), (1e5, 1, 78)])
+def test_a_series_that_leaps_moves_no_forecast_of_others(monkeypatch, before, since, n):
+    monkeypatch.setattr(fitting, "N_TREES", 220)  # a few still say what sums of all they learned from are
+    rng = np.random.default_rng(0)
+    others, steady = rng.poisson(3, (6, len(WEEKS))), rng.poisson(3, len(WEEKS))
+    leaps = np.where(np.arange(len(WEEKS)) < len(WEEKS) - n, before, since)
+    names = tuple((name,) for name in "abcdefg")
+    plain, spoilt = (
+        forecaster_of(learn(known, 2, version="0").content, sha256="").forecast(known, 2).mean[:6]
+        for known in (SeriesTable(names, WEEKS, np.vstack([others, one]).astype(float)) for one in (steady, leaps))
+    )
+    assert spoilt.sum() == pytest.approx(plain.sum(), rel=0.2)
