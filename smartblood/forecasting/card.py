@@ -27,12 +27,19 @@ def card_of(entry: Entry, n_bytes: int) -> str:
         "",
         *SAYS,
         "",
+        "## Features",
+        "",
+        "Those of every table, as `features/forecasting/rows.py` works them out.",
+        "",
+        "| feature | type | unit |",
+        "|---|---|---|",
+        *(f"| `{one.name}` | {one.type} | {one.unit} |" for one in entry.features),
+        "",
         "## Made from",
         "",
         *(f"- {name.replace('_', ' ')}: {_text(value)}" for name, value in entry.training_data.items()),
         f"- libraries: {_text(entry.libraries)}",
         f"- file: `{entry.file}`, {n_bytes:,} bytes, SHA-256 `{entry.sha256}`",
-        f"- {len(entry.features)} features: the project's own for every table, see `features/forecasting/rows.py`",
         "",
         "## How good",
         "",
@@ -47,6 +54,7 @@ def card_of(entry: Entry, n_bytes: int) -> str:
             if str(entry.training_data.get("source", "")).startswith("the project's simulator")
             else ()
         ),
+        "How sure the figures are wasn't measured: they have no intervals.",
         "Where much has changed since, train it anew, and judge it with `smartblood backtest`.",
         "",
     ]

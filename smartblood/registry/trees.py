@@ -15,6 +15,7 @@ SIGIR 2015.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -232,26 +233,27 @@ def _check(tree: _Tree, n_leaves: int, n_features: int) -> None:
 
 
 def _compiled(trees: list[_Tree], n_features: int) -> Trees:
-    thresholds = [
-        np.unique([t for tree in trees for t, of in zip(tree.threshold, tree.feature, strict=True) if of == feature])
-        for feature in range(n_features)
-    ]
+    feature = np.array([of for tree in trees for of in tree.feature], np.int64)
+    threshold = np.array([at for tree in trees for at in tree.threshold], np.float64)
+    thresholds = [np.unique(threshold[feature == one]) for one in range(n_features)]
+    starts = np.cumsum([0, *(len(part) for part in thresholds)])
     most = max(len(tree.value) for tree in trees)
     hashing = next(hashing for hashing in _HASHES if hashing.n_bits >= most)
     shift = hashing.n_bits - (hashing.n_bits - 1).bit_length()
     all_bits = (1 << hashing.n_bits) - 1
+    places = [((hashing.sequence << leaf) & all_bits) >> shift for leaf in range(most)]
     values = np.zeros((len(trees), hashing.n_bits))
     for number, tree in enumerate(trees):
-        for leaf, value in enumerate(tree.value):
-            values[number, ((hashing.sequence << leaf) & all_bits) >> shift] = value
-    reachable = [
-        np.stack([_reachable(tree, 0, feature, thresholds[feature]) for tree in trees], axis=1)
-        for feature in range(n_features)
-    ]
+        values[number, places[: len(tree.value)]] = tree.value
+    bins = _Bins([part.tolist() for part in thresholds], (starts + 2 * np.arange(n_features + 1)).tolist())
+    reachable = np.empty((len(trees), bins.starts[-1]), np.uint64)
+    for tree, row in zip(trees, reachable, strict=True):
+        row[:] = (1 << len(tree.value)) - 1
+        _rule_out(tree, 0 if tree.feature else -1, bins, row)
     return Trees(
-        thresholds=np.concatenate(thresholds).astype(np.float64),
-        starts=np.cumsum([0, *(len(part) for part in thresholds)]).astype(np.int64),
-        reachable=np.ascontiguousarray(np.concatenate(reachable), hashing.dtype),
+        thresholds=np.concatenate(thresholds),
+        starts=starts.astype(np.int64),
+        reachable=np.ascontiguousarray(reachable.T, hashing.dtype),
         values=values,
         sequence=np.uint64(hashing.sequence),
         all_bits=np.uint64(all_bits),
@@ -259,19 +261,34 @@ def _compiled(trees: list[_Tree], n_features: int) -> Trees:
     )
 
 
-def _reachable(tree: _Tree, node: int, feature: int, thresholds: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Leaves below ``node`` for each bin of ``feature``, the last being NaN, whatever the other features are."""
-    n_bins = len(thresholds) + 2
+class _Bins(NamedTuple):
+    """Thresholds of each feature, going up, and where its bins start among those of all; its last is that of NaN."""
+
+    thresholds: list[list[float]]
+    starts: list[int]
+
+
+def _rule_out(tree: _Tree, node: int, bins: _Bins, row: NDArray[np.uint64]) -> int:
+    """Take from each bin in ``row`` the leaves below ``node`` that a split on its feature sends it away from.
+
+    Returns
+    -------
+    int
+        All leaves below ``node``, as bits.
+    """
     if node < 0:
-        return np.full(n_bins, 1 << ~node, np.uint64)
-    if feature not in tree.feature:
-        return np.full(n_bins, (1 << len(tree.value)) - 1, np.uint64)
-    left = _reachable(tree, tree.left[node], feature, thresholds)
-    right = _reachable(tree, tree.right[node], feature, thresholds)
-    if tree.feature[node] != feature:
-        return left | right
-    goes_left = np.arange(n_bins) <= np.searchsorted(thresholds, tree.threshold[node])
-    decision = tree.decision[node]
+        return 1 << ~node
+    left = _rule_out(tree, tree.left[node], bins, row)
+    right = _rule_out(tree, tree.right[node], bins, row)
+    feature, threshold = tree.feature[node], tree.threshold[node]
+    first, nan = bins.starts[feature], bins.starts[feature + 1] - 1
+    cut = first + bisect_left(bins.thresholds[feature], threshold) + 1
+    every_bit = (1 << N_LEAVES_MAX) - 1
+    not_left, not_right = np.uint64(every_bit ^ left), np.uint64(every_bit ^ right)
+    row[first:cut] &= not_right
+    row[cut:nan] &= not_left
     # Where NaN never came up in training, LightGBM takes it for a zero.
-    goes_left[-1] = decision & _DEFAULT_LEFT if decision & _MISSING == _MISSING_NAN else tree.threshold[node] >= 0
-    return np.where(goes_left, left, right)
+    decision = tree.decision[node]
+    goes_left = decision & _DEFAULT_LEFT if decision & _MISSING == _MISSING_NAN else threshold >= 0
+    row[nan] &= not_right if goes_left else not_left
+    return left | right

@@ -1,7 +1,8 @@
-"""A version of the model is released in the middle of load, with kills: nobody goes without an answer."""
+"""Versions are released in the middle of load, with kills, and some that were tampered with: nobody goes unanswered."""
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -13,7 +14,7 @@ from tests.acceptance.chaos import Load, eventually
 from tests.acceptance.in_the_end import READ, wrong_topics
 from tests.acceptance.system import get
 from tests.acceptance.test_strays import BY_DONOR
-from tests.acceptance.versions import OTHER, artefacts, other_version
+from tests.acceptance.versions import OTHER, TAMPERED, artefacts, other_version, tampered_versions
 from tests.acceptance.wire import plain
 
 pytestmark = pytest.mark.broker
@@ -32,6 +33,7 @@ def models_dir(tmp_path):
 
 
 def test_a_release_amid_load_and_kills_leaves_no_request_without_its_answer(make_system, models_dir):
+    tampered = tampered_versions(models_dir, MODEL)
     system = make_system(SMARTBLOOD_MODELS_DIR=str(models_dir))
     outsider, publisher = system.outsider(), system.outsider()
     system.run_all(names=("donor-state", "recording"))
@@ -46,10 +48,13 @@ def test_a_release_amid_load_and_kills_leaves_no_request_without_its_answer(make
     matchers[0] = system.run("matching", "a")
     time.sleep(2)
     system.await_ready(*matchers)
-    nonsense = {"event_id": "00000000-0000-4000-8000-000000000001", "occurred_at": int(time.time() * 1e6)}
-    nonsense |= {"model": MODEL, "version": "8.0.0", "sha256": "0" * 64, "role": "CHAMPION", "share": 0.0}
-    outsider.send("model-released", f"{MODEL}/8.0.0", nonsense).get(timeout=20)
-    assert eventually(lambda: all(metric_of(one, "smartblood_models_refused") for one in matchers), within_s=30)
+    began_ms = time.time_ns() // 1_000_000
+    for number, (version, sha256) in enumerate([("8.0.0", "0" * 64), *tampered.items()], 1):
+        refused = {"event_id": f"00000000-0000-4000-8000-{number:012d}", "occurred_at": int(time.time() * 1e6)}
+        refused |= {"model": MODEL, "version": version, "sha256": sha256, "role": "CHAMPION", "share": 0.0}
+        outsider.send("model-released", f"{MODEL}/{version}", refused).get(timeout=20)
+        why = rf"{MODEL} {re.escape(version)} is refused: .*{TAMPERED.get(version, 'has no')}"
+        assert eventually(lambda: all(refuses(one, version, why) for one in matchers), within_s=30), why  # noqa: B023
     time.sleep(1)
     load.stop()
     for _ in range(2):  # what was sent on is waited for too
@@ -61,6 +66,9 @@ def test_a_release_amid_load_and_kills_leaves_no_request_without_its_answer(make
     answers = sorted(reader.seen["matches"], key=lambda one: (one.timestamp_ms, one.partition, one.offset))
     versions = [version_of(plain(one.event)["models"]) for one in answers]
     assert (versions[0], versions[-1], set(versions)) == (FIRST, OTHER, {FIRST, OTHER})
+    since = [version for version, one in zip(versions, answers, strict=True) if one.timestamp_ms >= began_ms]
+    assert len(since) > len(tampered)
+    assert set(since) == {OTHER}
     shown = f"SELECT version FROM model_artifacts WHERE is_active AND model_name = '{MODEL}'"
     system.tables().until(shown, lambda version: version == OTHER, within_s=30)
     system.command("models", "release", MODEL, OTHER, "--role", "retired")
@@ -76,7 +84,8 @@ def version_of(models):
     return next(one["version"] for one in models if one["model"] == MODEL)
 
 
-def metric_of(worker, name):
-    """Whether a worker shows a metric of this name that isn't 0."""
+def refuses(worker, version, why):
+    """Whether a worker shows a version of the model as refused, and has said why."""
     _, said = get(f"{worker.metrics}/metrics")
-    return any(line.startswith(f"{name}{{") and float(line.split()[-1]) > 0 for line in said.splitlines())
+    shown = rf'^smartblood_models_refused\{{.*version="{re.escape(version)}".*\}} 1\.0$'
+    return bool(re.search(shown, said, re.MULTILINE) and re.search(why, worker.said))

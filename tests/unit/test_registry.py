@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 import re
 import shutil
 import zlib
 
+import joblib
 import lightgbm
 import numpy as np
 import pytest
@@ -388,6 +390,19 @@ def test_what_has_its_digest_and_is_no_model_is_refused_and_raises_nothing_else(
     assert "holds no model" in refusal(models_dir, "1.0.0")
     with pytest.raises(ModelRefusedError):
         load_released(models_dir, NAME, "1.0.0", digest)
+
+
+@pytest.mark.parametrize("compress", [0, ("zlib", 6), ("gzip", 3)])
+def test_an_artefact_that_is_no_plain_data_is_read_as_joblib_wrote_it(models_dir, text, compress):
+    numbers = {"kind": "isotonic", "raw": np.array([-2.0, 3.0]), "probability": np.array([0.1, 0.7])}
+    buffer = io.BytesIO()
+    joblib.dump(content_of(NAME, "2.0.0", text, numbers), buffer, compress=compress)
+    artefact = buffer.getvalue()
+    write(models_dir, entry_of(NAME, "2.0.0", artefact, training_data={}, metrics={}), artefact, "")
+    rows = rows_of(50, 1)
+    plain = {"kind": "isotonic", "raw": [-2.0, 3.0], "probability": [0.1, 0.7]}
+    expected = scorer_of(content_of(NAME, "2.0.0", text, plain), sha256="").predict(rows)
+    assert np.array_equal(load_version(models_dir, NAME, "2.0.0").predict(rows), expected)
 
 
 def test_what_is_written_is_the_default_only_where_that_is_wanted_or_there_is_none(models_dir, text):

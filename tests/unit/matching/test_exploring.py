@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from collections import Counter, defaultdict
+
 import numpy as np
 import pytest
 
@@ -86,20 +89,28 @@ def test_a_wave_draws_by_its_own_event():
     assert world.answer(again(first, event_id=EXPLORES))["matches"][-1]["explored"]
 
 
-def test_the_share_is_a_setting_and_is_kept():
-    world = World(*donors(30), exploring=ExploringRules(share=0.2))
-    n = 1000
-    for i in range(n):
-        world.driver.send("blood-request-created", str(i), request(i, urgency="LOW", top_k=5, event_id=id_of(f"r{i}")))
-    world.driver.run(batch_size=n)
-    lasts = [answer["matches"][-1] for answer in world.driver.events("matches")]
-    assert sum(last["explored"] for last in lasts) == pytest.approx(0.2 * n, abs=40)
-    drawn = np.bincount([last["donor_id"] for last in lasts if last["explored"]], minlength=30)[5:]
-    assert drawn.min() > 0
-    # Each offer's propensity adds up to the places that were given away.
-    assert sum(last["propensity"] for last in lasts if last["explored"]) == pytest.approx(
-        0.2 / 25 * sum(last["explored"] for last in lasts)
-    )
+def test_ten_thousand_lists_confirm_the_propensities_that_they_tell():
+    n, n_donors, share = 10_000, 30, 0.2
+    world = World(*donors(n_donors), exploring=ExploringRules(share=share))
+    lengths = [5 + 5 * (i % 2) for i in range(n)]
+    for i, top_k in enumerate(lengths):
+        asked = request(i, urgency="LOW", top_k=top_k, event_id=id_of(f"r{i}"))
+        world.driver.send("blood-request-created", str(i), asked)
+    world.driver.run(batch_size=500)
+    told, n_offers = defaultdict(set), Counter()
+    for answer in world.driver.events("matches"):
+        for match in answer["matches"]:
+            which = len(answer["matches"]), match["donor_id"]
+            told[which].add(match["propensity"])
+            n_offers[which] += 1
+    assert told.keys() == {(top_k, donor_id) for top_k in (5, 10) for donor_id in range(n_donors)}
+    for (top_k, donor_id), propensities in told.items():
+        (propensity,) = propensities
+        place = donor_id + 1  # if nobody explored
+        assert propensity == (1.0 if place < top_k else 1 - share if place == top_k else share / (n_donors - top_k))
+        n_lists = lengths.count(top_k)
+        error = math.sqrt(n_lists * propensity * (1 - propensity))
+        assert abs(n_offers[top_k, donor_id] - n_lists * propensity) <= 4 * error
 
 
 def test_numbers_that_are_drawn_are_uniform():

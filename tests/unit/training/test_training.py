@@ -167,10 +167,10 @@ def test_an_alert_that_is_recorded_after_something_later_is_left_out(cells, n_be
     assert 5 in examples_of([*head, *late, *later[:n_before]]).request_id
 
 
-def outcome_of(cells, *after):
+def outcome_of(cells, *after, **request_changes):
     lines = [
         event("donor-registered", 1, END - 350 * DAY_US, **profile(cells[0])),
-        event("blood-request-created", 90, END, **request()),
+        event("blood-request-created", 90, END, **request(**request_changes)),
         responded(91, END, "NOTIFIED", 5),
         *after,
         gave(99, END + 3 * DAY_US),
@@ -208,6 +208,19 @@ def test_stretches_that_were_waited_through_count_and_those_cut_short_do_not(cel
     assert not expired.answered.any()
     silent = waiting_view(outcome_of(cells))
     assert silent.rows[-1, -1] == 480.0  # until the request's own end, a day later
+
+
+def test_a_stretch_that_ends_after_the_request_does_teaches_nothing_whether_the_answer_came_in_it_or_not(cells):
+    minute = 60_000_000
+    soon = END + 40 * minute
+    silent = waiting_view(outcome_of(cells, required_by=soon))
+    answered = waiting_view(outcome_of(cells, responded(92, END + 35 * minute, "DECLINED", 5), required_by=soon))
+    for view in (silent, answered):
+        assert view.rows[:, -1].tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]  # the next one ends at 45
+        assert not view.answered.any()
+    earlier = waiting_view(outcome_of(cells, responded(92, END + 25 * minute, "DECLINED", 5), required_by=soon))
+    assert earlier.rows[:, -1].tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]
+    assert earlier.answered.tolist() == [False] * 4 + [True]
 
 
 def test_features_are_as_of_the_alert_and_the_alert_itself_isnt_in_them(cells):
