@@ -215,8 +215,9 @@ def _check(tree: _Tree, n_leaves: int, n_features: int) -> None:
     if n_leaves < 1 or len(tree.value) != n_leaves or any(len(one) != n_leaves - 1 for one in nodes):
         message = f"a tree of {n_leaves} leaves has other numbers of values or splits"
         raise UnreadableTreesError(message)
-    if not all(map(math.isfinite, (*tree.value, *tree.threshold))):
-        message = "a leaf or a threshold is no finite number"
+    # LightGBM tells what isn't there from all that is by an infinite threshold.
+    if not all(map(math.isfinite, tree.value)) or not all(at > -math.inf for at in tree.threshold):
+        message = "a leaf is no finite number, or a threshold is none"
         raise UnreadableTreesError(message)
     if not all(0 <= feature < n_features for feature in tree.feature):
         message = f"a split is on none of the {n_features} features"

@@ -151,6 +151,17 @@ def test_trees_give_what_lightgbm_gives_bit_for_bit(n_trees, leaves):
     assert np.array_equal(trees.raw_scores(rows), booster.predict(rows, raw_score=True))
 
 
+def test_what_is_there_is_told_from_what_is_not_by_an_infinite_threshold():
+    rng = np.random.default_rng(3)
+    rows = np.where(rng.random((400, N_FEATURES)) < 0.5, np.nan, rng.normal(size=(400, N_FEATURES)))
+    data = lightgbm.Dataset(rows, np.isnan(rows[:, 2]).astype(float), feature_name=list(MATCH_FEATURES))
+    booster = lightgbm.train({"objective": "regression", "verbose": -1, "num_threads": 1}, data, 3)
+    trees = read_trees(booster.model_to_string(), MATCH_FEATURES)
+    assert np.inf in trees.thresholds
+    asked = np.concatenate([rows, *(np.full((1, N_FEATURES), one) for one in (np.nan, np.inf, -np.inf, 1e300, 0))])
+    assert np.array_equal(trees.raw_scores(asked), booster.predict(asked, raw_score=True))
+
+
 def test_a_tree_without_a_split_is_its_leaf():
     booster = booster_of(n_trees=2, min_data_in_leaf=4000)
     rows = rows_of(10, 0)

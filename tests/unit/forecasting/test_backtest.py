@@ -177,6 +177,14 @@ def test_who_forecasts_nothing_at_all_takes_no_outcome_from_others():
     assert left_out(found) is None
 
 
+def test_one_series_that_is_the_same_each_week_is_forecast():
+    days = np.arange("2024-07-20", "2026-09-28", dtype="datetime64[D]")
+    values = 3.0 + np.arange(len(days)) % 7
+    said = backtest(SeriesTable((("k",),), days, values[None]), Plan(4, 7, 1, 4)).said["forecaster"]
+    assert ((said.means > 2) & (said.means < 10)).all()
+    assert np.isfinite(said.quantiles).all()
+
+
 def test_months_and_days_with_gaps_are_forecast_too():
     rng = np.random.default_rng(1)
     months = (np.arange("2015-01", "2024-01", dtype="datetime64[M]") + 1).astype("datetime64[D]") - 1
