@@ -1,4 +1,4 @@
-"""A schema registry that tests can stop and start."""
+"""Schema registries for tests: one that can be stopped and started, and one that knows a single schema."""
 
 from __future__ import annotations
 
@@ -89,3 +89,16 @@ class Answering(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+class OneSchema:
+    """A registry, without HTTP, that knows a writer's schema by the id 7 and takes none."""
+
+    def __init__(self, schema: dict) -> None:
+        self._schema = schema
+
+    def schema(self, schema_id: int) -> dict | None:
+        return self._schema if schema_id == 7 else None
+
+    def register(self, subject: str, schema: dict) -> int:
+        raise AssertionError(subject, schema)

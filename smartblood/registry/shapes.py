@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
+
+Kind = TypeVar("Kind", dict[str, Any], list[Any])
 
 DEPTH_MAX = 16
 """Nested as deep as this and deeper, nothing is a manifest; those that are written have 7 levels."""
@@ -74,36 +76,25 @@ def version_of(value: Any) -> str:  # noqa: ANN401 - whatever a file holds
 
 
 def mapping_of(value: Any, what: str) -> dict[str, Any]:  # noqa: ANN401 - whatever a file holds
-    """Return an object of JSON.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
-    if not isinstance(value, dict):
-        message = f"{what} is {shown(value)}, and should be an object"
-        raise ValueError(message)  # noqa: TRY004 - of what a file holds, not of an argument
-    return value
+    """Return an object of JSON; ValueError if it is none."""
+    return _of_kind(value, dict, what, "an object")
 
 
 def list_of(value: Any, what: str) -> list[Any]:  # noqa: ANN401 - whatever a file holds
-    """Return a list of JSON.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
-    if not isinstance(value, list):
-        message = f"{what} is {shown(value)}, and should be a list"
-        raise ValueError(message)  # noqa: TRY004 - of what a file holds, not of an argument
-    return value
+    """Return a list of JSON; ValueError if it is none."""
+    return _of_kind(value, list, what, "a list")
 
 
 def shown(value: Any) -> str:  # noqa: ANN401 - whatever a file holds
     """Return what something odd looks like, on one line."""
     return ascii(value)[:SHOWN]
+
+
+def _of_kind(value: Any, kind: type[Kind], what: str, meant: str) -> Kind:  # noqa: ANN401 - whatever a file holds
+    if not isinstance(value, kind):
+        message = f"{what} is {shown(value)}, and should be {meant}"
+        raise ValueError(message)  # noqa: TRY004 - of what a file holds, not of an argument
+    return value
 
 
 def _check_part(one: Any) -> None:  # noqa: ANN401 - whatever a file holds

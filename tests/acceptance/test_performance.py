@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from smartblood.registry.manifest import read_manifest
-from smartblood.registry.writing import artefact_bytes, entry_of, write
+from smartblood.registry.writing import WRITTEN, artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 from tests.acceptance.chaos import eventually
 from tests.acceptance.system import get
@@ -45,7 +45,7 @@ def models_dir(tmp_path):
         first = read_manifest(folder).entry(model)
         content = joblib.load(io.BytesIO((folder / first.file).read_bytes()))
         artefact = artefact_bytes({**content, "version": version, "calibration": less_sure(content["calibration"], by)})
-        assert write(folder, entry_of(model, version, artefact, training_data={}, metrics={}), artefact, "")
+        assert write(folder, entry_of(model, version, artefact, training_data={}, metrics={}), artefact, "") == WRITTEN
     return folder
 
 

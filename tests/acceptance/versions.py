@@ -10,7 +10,7 @@ from pathlib import Path
 import joblib
 
 from smartblood.registry.manifest import FILE, Entry, read_manifest
-from smartblood.registry.writing import artefact_bytes, entry_of, write
+from smartblood.registry.writing import WRITTEN, artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 
 OTHER = "9.0.0"
@@ -28,7 +28,7 @@ def other_version(models_dir: Path, name: str, *, version: str = OTHER, without:
     content = {key: value for key, value in content.items() if key != without} | {"version": version} | changes
     artefact = artefact_bytes(content)
     entry = entry_of(name, version, artefact, training_data={"ends_at": 0}, metrics={})
-    assert write(models_dir, entry, artefact, "")
+    assert write(models_dir, entry, artefact, "") == WRITTEN
     return entry
 
 

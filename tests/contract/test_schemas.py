@@ -16,6 +16,7 @@ from schemas.codec import FIRST_OWN_ID, FRAME, Codec
 from schemas.errors import InvalidRecord
 from schemas.identifiers import derived_event_id
 from schemas.logical_types import without_logical_types
+from tests.registry_double import OneSchema
 
 RELEASED = json.loads((Path(__file__).parent / "released_schemas.json").read_text("utf-8"))
 FILES = schema_files()
@@ -214,19 +215,6 @@ def test_a_symbol_of_a_newer_writer_becomes_unknown():
     assert read == {**event, "urgency": "UNKNOWN"}
 
 
-class Registered:
-    """A registry with one schema, under 7."""
-
-    def __init__(self, schema):
-        self._schema = schema
-
-    def schema(self, schema_id):
-        return self._schema if schema_id == 7 else None
-
-    def register(self, subject, schema):
-        raise AssertionError(subject)
-
-
 def with_logical_type(schema, path, logical):
     """Return the schema with another logical type of the field that `path` leads to."""
     changed = json.loads(json.dumps(schema))
@@ -260,9 +248,9 @@ def test_a_writer_whose_numbers_mean_something_else_is_refused(topic, path, logi
     event = json.loads((HERE / f"examples/{topic}.v1.json").read_text("utf-8"))["event"]
     body = Codec().encode(topic, event)[FRAME.size :]
     for same in (newest, with_logical_type(newest, path, None)):
-        assert Codec(Registered(same)).decode(topic, framed(7, body)) == event
+        assert Codec(OneSchema(same)).decode(topic, framed(7, body)) == event
     with pytest.raises(InvalidRecord, match=f"{path[-1]} is {logical}, not (timestamp-micros|date)") as caught:
-        Codec(Registered(with_logical_type(newest, path, logical))).decode(topic, framed(7, body))
+        Codec(OneSchema(with_logical_type(newest, path, logical))).decode(topic, framed(7, body))
     assert caught.value.kind == "unknown_schema"
 
 
@@ -271,9 +259,9 @@ def test_a_writer_has_a_namespace_of_its_own_and_no_other_name():
     event = json.loads((HERE / f"examples/{topic}.v1.json").read_text("utf-8"))["event"]
     body = Codec().encode(topic, event)[FRAME.size :]
     for ours in ({"namespace": "com.hospital"}, {"name": "com.hospital.BloodRequestCreated"}, {"namespace": ""}):
-        assert Codec(Registered(latest_schema(topic).load() | ours)).decode(topic, framed(7, body)) == event
+        assert Codec(OneSchema(latest_schema(topic).load() | ours)).decode(topic, framed(7, body)) == event
     with pytest.raises(InvalidRecord, match="not what blood-request-created carries"):
-        Codec(Registered(latest_schema(topic).load() | {"name": "BloodRequestClosed"})).decode(topic, framed(7, body))
+        Codec(OneSchema(latest_schema(topic).load() | {"name": "BloodRequestClosed"})).decode(topic, framed(7, body))
 
 
 def test_with_a_registry_its_ids_are_written_and_own_ids_still_read():

@@ -17,6 +17,7 @@ from schemas.errors import InvalidRecord
 from schemas.logical_types import without_logical_types
 from schemas.strict import Unlawful, walk_of
 from tests.oracle import avro
+from tests.registry_double import OneSchema
 
 CODEC = Codec()
 FILES = {file.path: file for file in schema_files()}
@@ -217,19 +218,6 @@ def test_schemas_of_a_registry_may_have_all_types(data):
         assert is_lawful
 
 
-class Registry:
-    """Knows an older or newer writer's schema by the id 7."""
-
-    def __init__(self, schema):
-        self._schema = schema
-
-    def schema(self, schema_id):
-        return self._schema if schema_id == 7 else None
-
-    def register(self, subject, schema):
-        raise AssertionError(subject, schema)
-
-
 @pytest.mark.parametrize(
     ("type_", "lawful", "wrong"),
     [
@@ -251,7 +239,7 @@ def test_what_only_a_newer_writer_knows_is_lawful_too(type_, lawful, wrong):
     event, usual = example(REQUEST)
     newer = without_logical_types(FILES[REQUEST].load())
     newer["fields"].append({"name": "news", "type": type_})
-    codec = Codec(Registry(newer))
+    codec = Codec(OneSchema(newer))
     assert codec.decode("blood-request-created", FRAME.pack(0, 7) + usual[FRAME.size :] + lawful) == event
     with pytest.raises(InvalidRecord) as refused:
         codec.decode("blood-request-created", FRAME.pack(0, 7) + usual[FRAME.size :] + wrong)
@@ -265,7 +253,7 @@ def test_a_schema_that_is_none_refuses_its_records_and_no_more(type_):
     event, usual = example(REQUEST)
     newer = without_logical_types(FILES[REQUEST].load())
     newer["fields"].append({"name": "news", "type": type_})
-    codec = Codec(Registry(newer))
+    codec = Codec(OneSchema(newer))
     with pytest.raises(InvalidRecord) as refused:
         codec.decode("blood-request-created", FRAME.pack(0, 7) + usual[FRAME.size :])
     assert refused.value.kind == "unknown_schema"

@@ -9,7 +9,6 @@ import shutil
 import zlib
 
 import joblib
-import lightgbm
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +20,7 @@ from smartblood.errors import Fatal
 from smartblood.registry.loading import Finding, load_champion, load_released, load_version, verify
 from smartblood.registry.manifest import read_manifest
 from smartblood.registry.scorer import Calibration, scorer_of
-from smartblood.registry.trees import UnreadableTreesError, read_trees
+from smartblood.registry.trees import UnreadableTreesError
 from smartblood.registry.writing import (
     DEFAULT_NOW,
     MENDED,
@@ -32,28 +31,11 @@ from smartblood.registry.writing import (
     entry_of,
     write,
 )
+from tests.unit.boosters import N_FEATURES, booster_of, rows_of
 
 NAME = "donor_seeker_match"
-N_FEATURES = len(MATCH_FEATURES)
 PLAIN = {"kind": "beta", "a": 1.0, "b": 1.0, "c": 0.0}
 BETA = {"kind": "beta", "a": 1.1, "b": 0.9, "c": -0.1}
-
-
-def rows_of(n, seed):
-    rng = np.random.default_rng(seed)
-    rows = rng.random((n, N_FEATURES)) * [1, 50, 1, 1000, 1, 1, 1, 6]
-    rows[:, 0] = rng.integers(1, 4, n)
-    rows[:, 5:7] = rng.integers(1, 5, (n, 2))
-    rows[rng.random(n) < 0.2, 3] = np.nan
-    return rows
-
-
-def booster_of(*, seed=0, n_trees=30, leaves=8, **parameters):
-    rows = rows_of(4000, seed)
-    gave = np.random.default_rng(seed).random(4000) < np.exp(-rows[:, 1] / 20) * rows[:, 2]
-    data = lightgbm.Dataset(rows, gave.astype(int), feature_name=list(MATCH_FEATURES))
-    fixed = {"objective": "binary", "verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True}
-    return lightgbm.train({**fixed, "num_leaves": leaves, **parameters}, data, n_trees)
 
 
 @pytest.fixture(scope="module")
@@ -133,95 +115,6 @@ def test_the_manifests_own_digest_can_be_pinned(models_dir):
             refused()
     with pytest.raises(ModelRefusedError, match="SMARTBLOOD_MODELS_MAP_SHA256"):
         load_released(models_dir, NAME, "1.0.0", digest, pinned=pinned)
-
-
-@pytest.mark.parametrize(("n_trees", "leaves"), [(1, 2), (30, 8), (25, 16), (12, 31), (5, 64)])
-def test_trees_give_what_lightgbm_gives_bit_for_bit(n_trees, leaves):
-    booster = booster_of(n_trees=n_trees, leaves=leaves, min_data_in_leaf=3)
-    trees = read_trees(booster.model_to_string(), MATCH_FEATURES)
-    rows = [rows_of(2000, 5), *(np.full((1, N_FEATURES), one) for one in (np.nan, np.inf, -np.inf))]
-    for feature in range(N_FEATURES):  # at each threshold, and next to it
-        cuts = trees.thresholds[trees.starts[feature] : trees.starts[feature + 1]]
-        for cut in (cuts, np.nextafter(cuts, np.inf), np.nextafter(cuts, -np.inf)):
-            at_cut = np.resize(rows_of(50, feature), (cut.size, N_FEATURES))
-            at_cut[:, feature] = cut
-            rows.append(at_cut)
-    rows.append(np.where(np.random.default_rng(1).random((500, N_FEATURES)) < 0.3, np.nan, rows_of(500, 6)))
-    rows = np.concatenate(rows)
-    assert np.array_equal(trees.raw_scores(rows), booster.predict(rows, raw_score=True))
-
-
-def test_what_is_there_is_told_from_what_is_not_by_an_infinite_threshold():
-    rng = np.random.default_rng(3)
-    rows = np.where(rng.random((400, N_FEATURES)) < 0.5, np.nan, rng.normal(size=(400, N_FEATURES)))
-    data = lightgbm.Dataset(rows, np.isnan(rows[:, 2]).astype(float), feature_name=list(MATCH_FEATURES))
-    booster = lightgbm.train({"objective": "regression", "verbose": -1, "num_threads": 1}, data, 3)
-    trees = read_trees(booster.model_to_string(), MATCH_FEATURES)
-    assert np.inf in trees.thresholds
-    asked = np.concatenate([rows, *(np.full((1, N_FEATURES), one) for one in (np.nan, np.inf, -np.inf, 1e300, 0))])
-    assert np.array_equal(trees.raw_scores(asked), booster.predict(asked, raw_score=True))
-
-
-def test_a_tree_without_a_split_is_its_leaf():
-    booster = booster_of(n_trees=2, min_data_in_leaf=4000)
-    rows = rows_of(10, 0)
-    raw = booster.predict(rows, raw_score=True)
-    assert np.array_equal(read_trees(booster.model_to_string(), MATCH_FEATURES).raw_scores(rows), raw)
-
-
-@pytest.mark.parametrize("parameters", [{"zero_as_missing": True}, {"linear_tree": True}, {"leaves": 80}])
-def test_trees_that_would_be_evaluated_wrongly_are_refused(parameters):
-    text = booster_of(**{"min_data_in_leaf": 3, **parameters}).model_to_string()
-    with pytest.raises(UnreadableTreesError):
-        read_trees(text, MATCH_FEATURES)
-
-
-def first(field, change):
-    """Changes the words that the first tree of a text has in a field."""
-
-    def changed(text):
-        before, line, after = text.partition(f"\n{field}=")
-        words, end, rest = after.partition("\n")
-        return before + line + " ".join(change(words.split())) + end + rest
-
-    return changed
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        first("leaf_value", lambda words: ["nan", *words[1:]]),
-        first("leaf_value", lambda words: ["inf", *words[1:]]),
-        first("leaf_value", lambda words: words[1:]),
-        first("leaf_value", lambda words: [*words, "0"]),
-        first("threshold", lambda words: ["nan", *words[1:]]),
-        first("threshold", lambda words: ["-inf", *words[1:]]),
-        first("threshold", lambda words: words[1:]),
-        first("split_feature", lambda words: [str(N_FEATURES), *words[1:]]),
-        first("split_feature", lambda words: ["-1", *words[1:]]),
-        first("split_feature", lambda words: words[1:]),
-        first("decision_type", lambda words: words[1:]),
-        first("left_child", lambda words: ["0", *words[1:]]),
-        first("left_child", lambda words: ["99", *words[1:]]),
-        first("left_child", lambda words: ["-99", *words[1:]]),
-        first("left_child", lambda words: words[1:]),
-        first("right_child", lambda words: words[1:]),
-        first("right_child", lambda words: [words[0], *words[:-1]]),
-        first("num_leaves", lambda _: ["0"]),
-        first("num_leaves", lambda _: ["-3"]),
-    ],
-)
-def test_trees_that_make_no_sense_are_refused(text, wrong):
-    assert wrong(text) != text
-    with pytest.raises(UnreadableTreesError):
-        read_trees(wrong(text), MATCH_FEATURES)
-
-
-def test_a_leaf_without_a_split_is_finite():
-    text = booster_of(n_trees=1, min_data_in_leaf=4000).model_to_string()
-    for words in (["nan"], ["1", "2"], []):
-        with pytest.raises(UnreadableTreesError):
-            read_trees(first("leaf_value", lambda _, words=words: words)(text), MATCH_FEATURES)
 
 
 def test_a_version_whose_scores_are_no_probabilities_is_refused(models_dir, text):

@@ -19,7 +19,7 @@ from smartblood.registry.loading import load_content, load_digest, load_version,
 from smartblood.registry.manifest import read_manifest
 from smartblood.registry.scorer import scorer_of
 from smartblood.registry.trees import UnreadableTreesError
-from smartblood.registry.writing import artefact_bytes, entry_of, write
+from smartblood.registry.writing import WRITTEN, artefact_bytes, entry_of, write
 from smartblood.settings import MODELS_DIR
 from smartblood.training.examples import DISTRICT_CODE
 from smartblood.training.judging import log_loss, with_interval
@@ -89,7 +89,7 @@ def test_the_same_outcomes_twice_give_the_same_bytes_and_the_card_says_what_was_
     base = base_of(MATCH)
     again = recalibrate(base, heard_by(base), replayed, "9.0.0")
     assert again == made
-    assert write(tmp_path, made.entry, made.artefact, made.card)
+    assert write(tmp_path, made.entry, made.artefact, made.card) == WRITTEN
     assert verify(tmp_path)[0].problem is None
     scorer = load_version(tmp_path, MATCH, "9.0.0")
     assert scorer.districts[OTHER] == made.entry.metrics["by_district"][OTHER]["shift"]
