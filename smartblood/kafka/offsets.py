@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # documented there
 
 from smartblood.errors import Fatal, Retryable
@@ -18,6 +18,9 @@ from smartblood.kafka.faults import FORBIDDEN
 
 NEWS_S = 3.0
 """How long the news of a topic that was just made may take to reach a broker."""
+
+NEWS = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+"""What a broker answers that hasn't heard yet, or still hears, that it leads a partition."""
 
 Place = tuple[str, int]
 """A topic as the contract names it, and a partition."""
@@ -86,18 +89,25 @@ class Offsets:
     def _latest(self, places: Collection[Place], isolation: IsolationLevel) -> dict[Place, int]:
         if not places:
             return {}
+        until = time.monotonic() + NEWS_S
+        while True:
+            try:
+                return self._ends(places, isolation)
+            except KafkaException as error:
+                if error_of(error).code() not in NEWS or time.monotonic() > until:
+                    raise translated(error, "the ends of partitions") from error
+            except TimeoutError as error:
+                message = f"the brokers at {self._cluster.bootstrap_servers} don't say where partitions end"
+                raise Retryable(message) from error
+            time.sleep(0.1)
+
+    def _ends(self, places: Collection[Place], isolation: IsolationLevel) -> dict[Place, int]:
         asked = {TopicPartition(self._cluster.topic(topic), n): OffsetSpec.latest() for topic, n in places}  # type: ignore[no-untyped-call]
-        try:
-            futures = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=self._timeout_s)
-            return {
-                (self._cluster.contract_name(at.topic), at.partition): future.result(self._timeout_s + 1).offset
-                for at, future in futures.items()
-            }
-        except KafkaException as error:
-            raise translated(error, "the ends of partitions") from error
-        except TimeoutError as error:
-            message = f"the brokers at {self._cluster.bootstrap_servers} don't say where partitions end"
-            raise Retryable(message) from error
+        futures = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=self._timeout_s)
+        return {
+            (self._cluster.contract_name(at.topic), at.partition): future.result(self._timeout_s + 1).offset
+            for at, future in futures.items()
+        }
 
 
 def translated(error: KafkaException, asked: str) -> Fatal | Retryable:
