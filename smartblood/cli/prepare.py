@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import click
 
@@ -12,23 +12,36 @@ from smartblood.settings import Settings
 
 
 @click.command(hidden=True)
+@click.option("--kernels-alone", is_flag=True, help="Compile kernels, nothing else.")
 @with_settings("models_dir")
-def prepare(settings: Settings) -> None:
+def prepare(settings: Settings, *, kernels_alone: bool) -> int:
     """Make this machine ready: the local broker's jars, checked and warmed, and compiled kernels."""
-    from smartblood.local.jars import default_folder, fetch  # noqa: PLC0415 - quick help
+    if kernels_alone:
+        _compile(settings)
+        return 0
+    from smartblood.local import children  # noqa: PLC0415 - quick help
+    from smartblood.local.jars import default_folder, fetch  # noqa: PLC0415
     from smartblood.local.warm import warm  # noqa: PLC0415
 
     def progress(n_done: int, n: int) -> None:
         if n_done == n or sys.stderr.isatty():
             click.echo(f"\rbroker's jars: {n_done} of {n}", nl=n_done == n, err=True)
 
-    folder = default_folder()
-    paths = fetch(folder, progress=progress)
-    with ThreadPoolExecutor(1) as beside:  # a broker starts and ends on one core, and the other compiles
-        quick = beside.submit(warm, folder)
-        _compile(settings)
-    warmed = "" if quick.result() else "; not warmed"
+    # Jars are waited for, then a broker starts and ends on one core; the other compiles. In a process of its own, since
+    # it must end at once where the jars can't be had.
+    itself: list[str | Path] = [sys.executable, "-m", "smartblood", "prepare", "--kernels-alone", "--models-dir"]
+    compiling = children.spawn([*itself, settings.models_dir])
+    try:
+        folder = default_folder()
+        paths = fetch(folder, progress=progress)
+        warmed = "" if warm(folder) else "; not warmed"
+    except BaseException:
+        children.stop(compiling, within_s=1)
+        raise
+    if code := compiling.wait():
+        return code  # it has said why
     click.echo(f"{len(paths)} jars in {folder}, every digest as locked{warmed}", err=True)
+    return 0
 
 
 def _compile(settings: Settings) -> None:

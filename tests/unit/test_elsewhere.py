@@ -125,6 +125,7 @@ def test_of_what_nobody_did_no_figure_is_written_and_numbers_that_are_none_are_n
     def nobody(scorer, alerts, _, seed):
         return of_reliability(scorer, alerts.take(alerts.at < 0), None, seed)
 
+    monkeypatch.setattr(elsewhere, "N_REQUESTS", 100)  # what is looked at here doesn't come of lists that are sent
     monkeypatch.setattr(elsewhere, "of_reliability", nobody)
     monkeypatch.setattr(elsewhere, "of_response_time", lambda *_: {"auc_model_within_2_h": [0.5, math.nan, math.inf]})
     out = tmp_path / "world.json"
