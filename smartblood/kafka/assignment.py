@@ -108,6 +108,17 @@ class Assignment:
             found[number.state.value] += 1
         return found
 
+    @property
+    def positions(self) -> dict[Place, int]:
+        """The next offset to be worked on, of all partitions that are worked on; below 0 from the beginning on."""
+        active = ((n, number) for n, number in self._numbers.items() if number.state is State.ACTIVE)
+        return {(topic, n): start for n, number in active for topic, start in number.starts.items()}
+
+    def advance(self, offsets: Mapping[Place, int]) -> None:
+        """Note that everything below these offsets was committed."""
+        for (topic, n), offset in offsets.items():
+            self._numbers[n].starts[topic] = offset
+
     def places(self) -> list[Place]:
         """Return all partitions that we own."""
         return [(topic, n) for n, number in self._numbers.items() for topic in number.owned]

@@ -59,13 +59,13 @@ class Gauges:
     Attributes
     ----------
     lags : dict of Place to int
-        How many records of each partition were waiting when the client last told.
+        How many records of each partition that is read were waiting when the client last told; empty before.
     """
 
     def __init__(self, topology: Topology, slot: str) -> None:
         self._topology = topology
         self._name, self._slot = topology.name, slot
-        self._next: dict[Place, int] = {}
+        self._positions: dict[Place, int] = {}
         self._noted_at = 0.0
         self._matches = "matches" in topology.sinks
         self.lags: dict[Place, int] = {}
@@ -82,11 +82,9 @@ class Gauges:
         self,
         items: Sequence[Item],
         outputs: Sequence[Output],
-        offsets: Mapping[Place, int],
         stages: Stages,
     ) -> None:
         """Note that a batch was committed."""
-        self._next.update(offsets)
         metrics.BATCH_SECONDS.labels(self._name).observe(stages.total_s)
         for stage, spent_s in stages.spent.items():
             metrics.STAGE_SECONDS.labels(self._name, stage).observe(spent_s)
@@ -117,17 +115,37 @@ class Gauges:
             for state, n in assignment.counts().items():
                 metrics.PARTITIONS_OWNED.labels(self._name, self._slot, state).set(n)
 
-    def lag(self, statistics: str, cluster: Cluster) -> None:
-        """Work out the lag from librdkafka's statistics: last stable offset minus what is processed next."""
+    def lag(self, statistics: str, cluster: Cluster, positions: Mapping[Place, int | None]) -> None:
+        """Work out the lag from librdkafka's statistics: last stable offset minus what is processed next.
+
+        Parameters
+        ----------
+        statistics : str
+            librdkafka's, JSON. What it says is committed was committed by this client alone: after a restart nothing.
+        cluster : Cluster
+            Where the topics are.
+        positions : mapping of Place to int
+            The next offset to be processed in each partition; below 0 from the beginning on, None or left out where
+            it isn't known at present: then the last one that was known counts.
+        """
+        self._positions |= {place: position for place, position in positions.items() if position is not None}
+        lags, read = {}, set()
         for name, topic in json.loads(statistics).get("topics", {}).items():
             for number, partition in topic["partitions"].items():
+                if not partition.get("desired", False):
+                    continue
                 place = (cluster.contract_name(name), int(number))
-                last_stable = partition.get("ls_offset", -1)
-                if last_stable >= 0 and partition.get("desired", False):
-                    start = max(self._next.get(place, 0), partition.get("committed_offset", 0), 0)
-                    lag = max(0, last_stable - start)
-                    self.lags[place] = lag
-                    metrics.LAG_RECORDS.labels(self._name, place[0], number).set(lag)
+                read.add(place)
+                last_stable, position = partition.get("ls_offset", -1), self._positions.get(place)
+                if last_stable >= 0 and position is not None:
+                    # What is gone from the beginning of a partition no longer waits.
+                    lags[place] = max(0, last_stable - max(position, partition.get("lo_offset", 0), 0))
+        for place in self.lags.keys() - read:
+            metrics.LAG_RECORDS.labels(self._name, *place).set(0)  # it is another worker's now
+        for place, lag in lags.items():
+            metrics.LAG_RECORDS.labels(self._name, *place).set(lag)
+        self._positions = {place: position for place, position in self._positions.items() if place in read}
+        self.lags = lags
 
     def closed(self) -> None:
         """Note that the worker is gone."""

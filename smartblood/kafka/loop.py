@@ -218,7 +218,8 @@ class Loop:
         self._failures = failures
         stages.done("commit")
         self._pace.note(sum(item.work for item in items), stages.seconds("process"))
-        self._gauges.committed(items, outputs, offsets, stages)
+        clients.assignment.advance(offsets)
+        self._gauges.committed(items, outputs, stages)
         self._alarms.of_batch(items)
         return len(items)
 
@@ -267,8 +268,10 @@ class Loop:
             self._log.debug("kafka client", said=error.str())  # its log says the same, less often
 
     def _on_stats(self, statistics: str) -> None:
-        self._gauges.lag(statistics, self._cluster)
-        if self._clients is not None and stands_by(statistics):
+        if self._clients is None:
+            return
+        self._gauges.lag(statistics, self._cluster, self._clients.assignment.positions)
+        if stands_by(statistics):
             self._clients.assignment.settled = True
 
     def _close(self) -> None:

@@ -83,6 +83,11 @@ class RecordingSource:
         """How many partitions we own."""
         return len(self._positions)
 
+    @property
+    def positions(self) -> dict[Place, int | None]:
+        """Of each partition that we own, the offset below which everything is recorded; None where it is unplaced."""
+        return dict(self._positions)
+
     def poll(self, n_max: int, wait_s: float) -> list[Record]:
         """Wait for a first record of the placed partitions, and take what is there.
 

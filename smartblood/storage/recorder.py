@@ -139,7 +139,7 @@ class Recorder:
                 TOPOLOGY.name,
                 TOPOLOGY.sources,
                 self._log,
-                lambda statistics: self._gauges.lag(statistics, self._cluster),
+                lambda statistics: self._gauges.lag(statistics, self._cluster, self._source.positions),
             )
             with source:
                 self._source = source
@@ -154,7 +154,10 @@ class Recorder:
     @property
     def is_behind(self) -> bool:
         """Whether so much waits to be recorded that what is there says little of now."""
-        return sum(dict(self._gauges.lags).values()) > BEHIND_RECORDS
+        lags, source = self._gauges.lags, getattr(self, "_source", None)
+        if source is not None and source.n_owned and not lags:
+            return True  # the client hasn't told yet
+        return sum(lags.values()) > BEHIND_RECORDS
 
     def _guarded_turn(self) -> None:
         """Do one turn; where the outside doesn't answer, read nothing more until placed anew.
@@ -242,7 +245,7 @@ class Recorder:
         self.n_recorded += len(items)
         self._source.acknowledge(offsets)
         self._probe("acknowledged")
-        self._gauges.committed(items, (), offsets, stages)
+        self._gauges.committed(items, (), stages)
         self._alarm_of(items)
 
     def _moves(self, offsets: Mapping[Place, int]) -> list[Offset]:

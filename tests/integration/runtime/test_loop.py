@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 
 import pytest
@@ -11,7 +12,8 @@ from kafka import KafkaProducer
 
 from consumers.forwarding import home_partition
 from smartblood.kafka.client import Cluster
-from tests.integration.runtime.toy import TOPOLOGY
+from smartblood.kafka.loop import Loop
+from tests.integration.runtime.toy import TOPOLOGY, Counting
 from tests.integration.runtime.world import N_PARTITIONS, World, wait_until
 
 pytestmark = pytest.mark.broker
@@ -31,6 +33,26 @@ def test_every_input_has_one_output_and_a_second_run_knows_what_the_first_wrote(
     with world.worker():
         world.wait_answered()
         world.assert_exactly_once()
+
+
+def test_after_a_restart_nothing_is_said_to_wait_where_nothing_came(world: World) -> None:
+    world.send_some(100)
+    with world.worker():
+        world.wait_answered()
+    stop, loop = threading.Event(), Loop(Counting(), world.cluster, "w0")
+    thread = threading.Thread(target=loop.run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: len(loop._gauges.lags) == N_PARTITIONS * len(TOPOLOGY.sources))
+        assert loop._gauges.lags == dict.fromkeys(loop._gauges.lags, 0)
+        world.send_some(30)
+        world.wait_answered()
+        time.sleep(6)  # the client tells each five seconds
+        assert loop._gauges.lags == dict.fromkeys(loop._gauges.lags, 0)
+    finally:
+        stop.set()
+        thread.join(15)
+    assert not thread.is_alive()
 
 
 def test_garbage_is_refused_once_each_and_everything_else_is_answered(world: World) -> None:

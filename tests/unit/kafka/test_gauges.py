@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 
@@ -17,6 +18,7 @@ from schemas.codec import Codec
 from schemas.errors import InvalidRecord
 from schemas.records import Record
 from smartblood.kafka.batches import Item, look_at_all
+from smartblood.kafka.client import Cluster
 from smartblood.kafka.gauges import LOOKED_AT_MAX, Gauges
 from tests.unit.matching.world import AT, HOUR_US, World, again, closing, request, state
 
@@ -42,7 +44,7 @@ def commit():
         world.matching.keep()
         items = [Item(*one) for one in inputs]
         items += [Item(inputs[0].record, error=InvalidRecord("bad", kind="range")) for _ in refused]
-        gauges.committed(items, outputs, {}, gauges.batch(len(items)))
+        gauges.committed(items, outputs, gauges.batch(len(items)))
         return tuple(after - at for after, at in zip(observed(), before, strict=True))
 
     return committed
@@ -117,7 +119,7 @@ def test_a_clock_that_is_ahead_is_counted(written_s, occurred_s, n, n_more) -> N
     records.insert(0, response(999, written_s=written_s, occurred_s=occurred_s))
     items = list(look_at_all(processor, records, 1))
     assert {type(item.event) is Plain for item in items} == {n_more > 0}
-    gauges.committed(items, [], {}, gauges.batch(len(items)))
+    gauges.committed(items, [], gauges.batch(len(items)))
     assert n_ahead() - before == n
 
 
@@ -126,5 +128,59 @@ def test_a_record_without_an_event_is_judged_by_its_own_time() -> None:
     items = [
         Item(response(1, written_s=written_s, occurred_s=0), event) for written_s in (0, 360) for event in (None, {})
     ]
-    gauges.committed(items, [], {}, gauges.batch(len(items)))
+    gauges.committed(items, [], gauges.batch(len(items)))
     assert n_ahead() - before == 2
+
+
+CREATED = "blood-request-created"
+
+
+class Lag:
+    """A worker of matching, of which the client tells."""
+
+    def __init__(self) -> None:
+        self.gauges, self.cluster = Gauges(TOPOLOGY, "w0"), Cluster("127.0.0.1:9", "p-")
+
+    def told(self, positions, **partitions):
+        """What is known of the lag, of the partitions of one topic: number, last stable offset, low watermark."""
+        of = {
+            number.lstrip("_"): {"desired": True, "ls_offset": last, "lo_offset": low, "committed_offset": -1001}
+            for number, (last, low) in partitions.items()
+        }
+        topics = {f"p-{CREATED}": {"partitions": {**of, "-1": {"desired": False, "ls_offset": -1001}}}}
+        placed = {(CREATED, number): position for number, position in positions.items()}
+        self.gauges.lag(json.dumps({"topics": topics}), self.cluster, placed)
+        return {number: lag for (_, number), lag in self.gauges.lags.items()}
+
+    def shown(self, number):
+        labels = {"processor": "matching", "topic": CREATED, "partition": str(number)}
+        return REGISTRY.get_sample_value("smartblood_lag_records", labels)
+
+
+def test_nothing_waits_in_a_partition_that_goes_on_from_its_end() -> None:
+    """As after a restart, where nothing came since: the client knows no committed offset then."""
+    lag = Lag()
+    assert lag.told({0: 900, 1: 880}, _0=(900, 0), _1=(900, 0)) == {0: 0, 1: 20}
+    assert (lag.shown(0), lag.shown(1)) == (0, 20)
+
+
+def test_where_work_begins_at_the_beginning_what_retention_took_does_not_wait() -> None:
+    assert Lag().told({0: -2, 1: 100}, _0=(900, 850), _1=(900, 850)) == {0: 50, 1: 50}
+    assert Lag().told({0: -2}, _0=(900, -1001)) == {0: 900}
+
+
+def test_of_a_partition_that_is_not_placed_yet_nothing_is_said_but_what_was_known() -> None:
+    lag = Lag()
+    assert lag.told({0: None}, _0=(900, 0)) == {}
+    assert lag.told({0: 700}, _0=(900, 0)) == {0: 200}
+    assert lag.told({0: None}, _0=(950, 0)) == {0: 250}
+    assert lag.told({}, _0=(960, 0)) == {0: 260}
+    assert lag.told({0: 600}, _0=(960, 0)) == {0: 360}, "offsets that were lost"
+
+
+def test_what_another_worker_took_over_no_longer_waits_here() -> None:
+    lag = Lag()
+    assert lag.told({0: 700, 1: 0}, _0=(900, 0), _1=(5, 0)) == {0: 200, 1: 5}
+    assert lag.told({1: 0}, _1=(5, 0)) == {1: 5}
+    assert lag.shown(0) == 0
+    assert lag.told({0: None, 1: 0}, _0=(900, 0), _1=(5, 0)) == {1: 5}
