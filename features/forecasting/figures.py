@@ -80,6 +80,9 @@ def in_digits(x: Floats) -> Floats:
 def scales_of(values: Floats, season: int) -> tuple[Floats, Floats]:
     """Return mean absolute and squared differences of a history to the season before, shape (n_series,); 0 for none.
 
+    What is beyond the digits that count is none: else whoever repeats each season would be divided by what computing
+    left.
+
     Parameters
     ----------
     values : ndarray of float64, shape (n_series, n_periods)
@@ -89,6 +92,8 @@ def scales_of(values: Floats, season: int) -> tuple[Floats, Floats]:
         return np.zeros(len(values)), np.zeros(len(values))
     apart = values[:, season:] - values[:, :-season]
     there = ~np.isnan(apart)
+    greatest = np.fmax(np.abs(values[:, season:]), np.abs(values[:, :-season]))
+    apart = np.where(np.abs(apart) <= greatest * 10.0**-DIGITS, 0.0, apart)
     n = np.maximum(there.sum(axis=1), 1)
     apart = np.where(there, apart, 0.0)
     return np.abs(apart).sum(axis=1) / n, (apart**2).sum(axis=1) / n

@@ -16,6 +16,9 @@ VALUE_MOST = 1e12
 VALUE_LEAST = 1e-12
 """A value below it is as good as 0."""
 
+MOST_TIMES = 10.0
+"""Nothing is forecast above so many times the greatest value that a series ever had."""
+
 _UNIT_MOST = 1e4  # times what is usual
 _UNIT_LEAST = 1e-6  # of what is usual; a thousandth of a unit, and no level is lower
 
@@ -29,6 +32,21 @@ def usable(history: SeriesTable) -> Floats:
     with np.errstate(invalid="ignore"):
         found = np.where(np.isfinite(values) & (values >= 0) & (values <= VALUE_MOST), values, np.nan)
         return np.where(found < VALUE_LEAST, 0.0, found)
+
+
+def most_of(values: Floats, unit: float) -> Floats:
+    """Return the most that is forecast of each series, shape (n_series,): ``MOST_TIMES`` the greatest of its history.
+
+    Where a few slips are all that a history shows, spreads and fans multiply to what nobody could ask for.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_series, n_periods)
+        As ``usable`` gives them.
+    unit : float
+        As ``unit_of`` gives it: ten of them are always possible.
+    """
+    return MOST_TIMES * np.asarray(np.where(np.isnan(values), 0.0, values).max(axis=1, initial=unit))
 
 
 def unit_of(values: Floats) -> float:

@@ -195,7 +195,11 @@ def _grid(path: Path, days: Days, frequency: str, step: int | str) -> Days:
     wrong = _off(days, frequency, step)
     if wrong.any():
         first = days[wrong][0]
-        message = f"{path}: {first} isn't on the grid of --frequency {frequency} that begins with {days[0]}"
+        message = f"{path}: {first} isn't on the grid of --frequency {frequency}"
+        if not wrong[0]:
+            message += f" that begins with {days[0]}"
+        elif frequency.upper().startswith("W-"):
+            message += f": it is one of W-{WEEKDAYS[weekdays(days)[0]]}"
         if frequency.upper() == "M" and _of_month(first) >= SHORTEST_MONTH_DAYS:
             message = f"{path}: {first} is a day that February doesn't have; date months by their last day, "
             message += f"or by one up to the {SHORTEST_MONTH_DAYS}th"

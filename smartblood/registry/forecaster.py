@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from features.forecasting.calendars import Place, calendar_columns
 from features.forecasting.fan import as_unsure_as_any, fan_of, fan_quantiles
 from features.forecasting.figures import in_digits
-from features.forecasting.histories import pace_of_history, unit_of, usable
+from features.forecasting.histories import most_of, pace_of_history, unit_of, usable
 from features.forecasting.pace import Pace
 from features.forecasting.past import Past, past_of
 from features.forecasting.rows import NAMES, rows_of, rows_of_counts
@@ -160,11 +160,12 @@ class TreeForecaster:
         if self.fan is not None:
             fan = np.stack([self.fan.opened(past, calendar, last, step) for step in range(1, horizon + 1)], axis=1)
             quantiles = fan_quantiles(means, fan, levels)
-            return SeriesForecast(ahead, in_digits(means * unit), levels, in_digits(quantiles * unit))
+            return _at_most(most_of(values, unit), ahead, in_digits(means * unit), levels, in_digits(quantiles * unit))
         spreads = np.broadcast_to(past.spread[:, -1:], means.shape)
         widened = spreads * np.sqrt(np.maximum(np.arange(1, horizon + 1) / learned, 1.0))
         conformal = self.conformal[np.minimum(np.arange(horizon), learned - 1)]
-        return SeriesForecast(ahead, means * unit, levels, quantiles_of(means, widened, conformal, levels) * unit)
+        quantiles = quantiles_of(means, widened, conformal, levels)
+        return _at_most(most_of(values, unit), ahead, means * unit, levels, quantiles * unit)
 
     def try_out(self) -> None:
         """Forecast small histories, of nothing and of some: what it is made of works together.
@@ -187,6 +188,12 @@ class TreeForecaster:
 
     def _mean(self, past: Past, calendar: Floats, last: Ints, step: int) -> Floats:
         return np.asarray(np.tensordot(self.weights, expected(self.learners, past, calendar, last, step), axes=1))
+
+
+def _at_most(
+    most: Floats, days: NDArray[np.datetime64], means: Floats, levels: tuple[float, ...], quantiles: Floats
+) -> SeriesForecast:
+    return SeriesForecast(days, np.minimum(means, most[:, None]), levels, np.minimum(quantiles, most[:, None, None]))
 
 
 def forecaster_of(content: dict[str, Any], *, sha256: str) -> TreeForecaster:

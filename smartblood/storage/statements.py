@@ -224,9 +224,7 @@ def _put_offers() -> Insert:
     erased = ERASED_DONORS.c.donor_id.is_not(None)
     kept = {each.name: each for each in new.c if each.name != "donor_state_offsets"}
     values = kept | {
-        "feature_vector": case((erased, _empty()), else_=new.c.feature_vector),
-        "distance_km": case((erased, null()), else_=new.c.distance_km),
-        "behaviour": case((erased, null()), else_=new.c.behaviour),
+        **{name: case((erased, left), else_=new.c[name]) for name, left in _left_of_the_erased().items()},
         "notified": waited.c.notified_at.is_not(None),
         "actual_response_time": response_hours(waited.c.notified_at, waited.c.answered_at),
         "updated_at": func.greatest(new.c.created_at, waited.c.notified_at, waited.c.answered_at),
@@ -240,6 +238,12 @@ def _put_offers() -> Insert:
 def _empty() -> ColumnElement[Any]:
     kind = MATCH_PREDICTIONS.c.feature_vector.type
     return cast(literal("{}", MATCH_WAVES.c.empty_because.type), kind)
+
+
+def _left_of_the_erased() -> dict[str, ColumnElement[Any]]:
+    """Return what an offer to a donor who was erased says of the person: nothing."""
+    gone = ("distance_km", "behaviour", "blood_group", "compatibility_tier")
+    return {"feature_vector": _empty(), **{name: null() for name in gone}}
 
 
 PUT_OFFERS = _put_offers()
@@ -264,7 +268,7 @@ whoever had seen that one knows nothing of the person before."""
 
 EMPTY_OFFERS = (
     update(MATCH_PREDICTIONS)
-    .values(feature_vector=_empty(), distance_km=null(), behaviour=null())
+    .values(_left_of_the_erased())
     .where(
         MATCH_PREDICTIONS.c.donor_id == ERASURES.rows.c.donor_id,
         MATCH_WAVES.c.request_event_id == MATCH_PREDICTIONS.c.request_event_id,

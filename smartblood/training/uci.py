@@ -92,15 +92,13 @@ def read_donors(path: Path) -> Donors:
             f"{path}: no column {', '.join([*missing, *([] if target else [TARGET])])}; see UCI's transfusion.data"
         )
         raise Fatal(message)
-    try:
-        raw = table[[names[name] for name in COLUMNS]].to_numpy(np.float64)
-        gave = table[target].to_numpy(np.float64)
-    except ValueError as error:
-        message = f"{path}: {' '.join(str(error).split())[:200]}"
-        raise Fatal(message) from error
-    if not np.isfinite(raw).all() or not np.isin(gave, (0, 1)).all():
-        message = f"{path}: {', '.join(COLUMNS)} must be numbers, and {target} 0 or 1"
+    numbers = table[[*(names[name] for name in COLUMNS), target]].apply(pd.to_numeric, errors="coerce")
+    wrong = ~np.isfinite(numbers.to_numpy(np.float64)).all(axis=1) | ~numbers[target].isin((0, 1)).to_numpy()
+    if wrong.any():
+        line = int(np.argmax(wrong)) + 2
+        message = f"{path}, line {line}: {', '.join(COLUMNS)} must be numbers, and {target} 0 or 1"
         raise Fatal(message)
+    raw, gave = numbers.iloc[:, :-1].to_numpy(np.float64), numbers[target].to_numpy(np.float64)
     _, history = np.unique(raw, axis=0, return_inverse=True)
     order = np.argsort(history.ravel(), kind="stable")
     return Donors(raw[order], gave[order].astype(bool), history.ravel()[order].astype(np.int64))

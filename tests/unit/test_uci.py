@@ -100,9 +100,9 @@ def test_the_command_prints_a_table_and_writes_the_same_flat(tmp_path, capsys):
     ("rows", "header", "what"),
     [
         (["1,2,3"], "a,b,c\n", "no column recency, frequency, time, target"),
-        (["1,2,500,x,0"], HEADER, "x"),
+        (["1,2,500,4,0", "1,2,500,x,0"], HEADER, "line 3: .* must be numbers"),
         (["1,2,500,,0"], HEADER, "must be numbers"),
-        (["1,2,500,4,7"], HEADER, "0 or 1"),
+        (["1,2,500,4,7"], HEADER, "line 2: .* 0 or 1"),
         (["1,2,500,4,1", "2,2,500,9,0"], HEADER, "too few"),
         (["1,2,500,4,1", "1,2,500,4,0"] * 12, HEADER, "different ones number 1"),
         (["1,2,500,4,1"] * 12 + [f"{n},2,500,40,0" for n in range(2, 14)], HEADER, "a single kind to learn from"),

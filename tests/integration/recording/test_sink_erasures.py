@@ -3,10 +3,12 @@
 import itertools
 
 import pytest
+from alembic import command
 
 from consumers.recording.folding import fold
 from consumers.recording.refusals import refused_row
 from schemas.errors import InvalidRecord
+from smartblood.storage.schema import _config, check, upgrade
 from tests.integration.recording.sink_world import (
     OFFER,
     PROJECTION,
@@ -31,7 +33,25 @@ def test_an_erased_donor_leaves_the_rows_without_what_was_known_whatever_came_fi
     rows = in_any_order(sink, ask, OFFER + " ORDER BY donor_id", said)
     assert [row["feature_vector"] == {} for row in rows] == [True, False]
     assert [row["distance_km"] is None for row in rows] == [True, False]
+    assert ask("SELECT blood_group, compatibility_tier, behaviour FROM match_predictions WHERE donor_id = 42") == [
+        {"blood_group": None, "compatibility_tier": None, "behaviour": None}
+    ]
+    assert ask("SELECT count(*) AS n FROM match_predictions WHERE blood_group IS NOT NULL") == [{"n": 1}]
     assert ask("SELECT id FROM donors") == [{"id": 43}]
+
+
+def test_groups_of_whom_was_erased_before_the_migration_go_with_it(sink, ask, engine, postgres):
+    put(sink, matched([42, 43]), state(donor_id=43), erased(0))
+    with engine.begin() as connection:
+        command.downgrade(_config(connection), "0005")
+        connection.exec_driver_sql("UPDATE match_predictions SET blood_group = 'O+', compatibility_tier = 2")
+    upgrade(postgres.url_of("sink"))
+    assert check(postgres.url_of("sink")) == []
+    groups = "SELECT donor_id, blood_group, compatibility_tier AS tier FROM match_predictions ORDER BY 1"
+    assert ask(groups) == [
+        {"donor_id": 42, "blood_group": None, "tier": None},
+        {"donor_id": 43, "blood_group": "O+", "tier": 2},
+    ]
 
 
 def test_an_answer_made_before_the_erasure_was_seen_is_emptied_by_the_offsets_it_saw(sink, ask):

@@ -274,6 +274,27 @@ def test_the_unit_is_that_of_most_series_and_small_ones_of_their_own_have_one():
     assert unit_of(values[1:]) == 1e-8
 
 
+def test_no_slips_make_more_than_ten_times_the_greatest_that_ever_was():
+    """Slip after slip, of all sizes, in the last weeks: fans multiply to a million times what there is."""
+    rng, days = np.random.default_rng(5), np.arange("2022-01-01", "2023-05-12", dtype="datetime64[D]")
+    values = rng.poisson(np.array([65.0, 45.0, 15.0, 30.0])[:, None], (4, len(days))).astype(float)
+    wild = values.copy()
+    wild[:, -60:] = rng.choice([0.0, 5.0, 100_000.0], (4, 60))
+    known = SeriesTable(tuple((name,) for name in "abcd"), days, wild)
+    plain = SeriesTable(known.names, days, values)
+    content = learn(plain, 7, version="0").content
+    assert "fan" in content
+    said = forecaster_of(content, sha256="").forecast(known, 7)
+    most = 10 * wild.max(axis=1)
+    assert (said.mean <= most[:, None]).all()
+    assert (said.quantiles <= most[:, None, None]).all()
+    content = learn(known, 7, version="0").content
+    said = forecaster_of(content, sha256="").forecast(known, 7)
+    assert (said.mean <= most[:, None]).all()
+    assert (said.quantiles <= most[:, None, None]).all()
+    assert (np.diff(said.quantiles, axis=-1) >= 0).all()
+
+
 def test_a_table_that_is_too_short_says_so():
     table = weekly()
     for n, origins, advice in (

@@ -96,6 +96,13 @@ def test_figures_by_hand():
     assert scales_of(np.array([[1.0, 2.0, 4.0, np.nan]]), 1) == (pytest.approx([1.5]), pytest.approx([2.5]))
 
 
+def test_whoever_repeats_each_season_but_for_what_computing_leaves_has_no_scale():
+    season = np.array([0.1, 0.2, 0.3, 1e6 / 3])
+    again = np.concatenate([season, season + np.spacing(season), season - np.spacing(season)])[None]
+    assert scales_of(again, 4) == (pytest.approx([0.0], abs=0), pytest.approx([0.0], abs=0))
+    assert scales_of(again, 3)[0] > 0.1
+
+
 def test_means_add_up_to_places_and_the_whole():
     names = (("north", "A"), ("south", "A"), ("north", "O"))
     values = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]])

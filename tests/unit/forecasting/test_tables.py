@@ -58,7 +58,7 @@ GOOD = "series,day,value\na,2024-01-07,3\na,2024-01-14,4\n"
         ("series,day,value\na,2024-01-07\n", "D", "line 2"),
         (GOOD + "a,2024-01-07,3\n", "W", "line 4: a has 2024-01-07 already, in line 2"),
         (GOOD + "a,2024-01-16,3\n", "W", "2024-01-16 isn't on the grid"),
-        (GOOD, "W-MON", "2024-01-07 isn't on the grid"),
+        (GOOD, "W-MON", "2024-01-07 isn't on the grid of --frequency W-MON: it is one of W-SUN"),
         (GOOD, "ME", "isn't on the grid"),
         ("series,day,value\na,2024-01-01,3\na,2024-02-05,3\n", "M", "2024-02-05 isn't on the grid"),
         (months(30), "M", "2023-01-30 is a day that February doesn't have; date months by their last day"),
