@@ -28,17 +28,18 @@ install:
 demo: install
 	@$(BIN)/smartblood demo
 
-test: install
+test:
+	@.ci/install --packages-alone
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory -j2 types tests
 
 types:
-	@# by one core, while the tests' first brokers start on the other
+	@# while jars are waited for, and the tests' first brokers start
 	$(BIN)/mypy
 
-tests:
+tests: install
 	@# what OpenBLAS is asked for here is small: its threads would wait for each other, awake
 	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -m "not soak" -n 3 --dist loadfile --no-loadscope-reorder
 

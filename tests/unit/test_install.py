@@ -22,10 +22,20 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def install(checkout, **environment):
+def _wanted(checkout):
+    return subprocess.run(
+        ["cksum", "requirements.lock", "pyproject.toml", "smartblood/local/jars.tsv", ".ci/install"],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def install(checkout, *arguments, **environment):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     return subprocess.run(
-        [checkout / ".ci/install"], env=kept | environment, capture_output=True, text=True, check=False
+        [checkout / ".ci/install", *arguments], env=kept | environment, capture_output=True, text=True, check=False
     )
 
 
@@ -54,19 +64,29 @@ def test_what_is_installed_as_locked_is_left_alone(checkout):
     stamp = checkout / ".venv/.installed"
     (checkout / ".venv/bin").mkdir(parents=True)
     shutil.copy("/bin/true", checkout / ".venv/bin/smartblood")
-    wanted = subprocess.run(
-        ["cksum", "requirements.lock", "pyproject.toml", "smartblood/local/jars.tsv", ".ci/install"],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    stamp.write_text(f"{wanted} {checkout}\n")
+    stamp.write_text(f"{_wanted(checkout)} {checkout}\n")
     done = install(checkout, PYTHON="no-such-python")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     with (checkout / "requirements.lock").open("a") as lock:
         lock.write("# changed\n")
     assert install(checkout, PYTHON="no-such-python").returncode == 3
+
+
+def test_packages_alone_are_left_alone_too_and_the_rest_follows(checkout):
+    """CI checks types while the rest is made: jars, kernels."""
+    (checkout / ".venv/bin").mkdir(parents=True)
+    program = checkout / ".venv/bin/smartblood"
+    program.write_text(f'#!/bin/sh\necho "$@" >>{checkout}/asked\n[ ! -e {checkout}/broken ]\n')
+    program.chmod(0o755)
+    (checkout / ".venv/.packages").write_text(f"{_wanted(checkout)} {checkout}\n")
+    assert install(checkout, "--packages-alone", PYTHON="no-such-python").returncode == 0
+    assert not (checkout / "asked").exists()
+    (checkout / "broken").touch()
+    assert install(checkout, PYTHON="no-such-python").returncode == 3
+    (checkout / "broken").unlink()
+    assert [install(checkout, PYTHON="no-such-python").returncode for _ in range(2)] == [0, 0]
+    assert (checkout / "asked").read_text() == "prepare\nprepare\n", "once in vain, once for all"
+    assert install(checkout, "--packages-alone", PYTHON="no-such-python").returncode == 0
 
 
 def test_the_lock_has_hashes_and_names_no_index():
