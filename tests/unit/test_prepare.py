@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import signal
 
 import pytest
 
@@ -30,11 +30,9 @@ def test_where_jars_cannot_be_had_nobody_waits_for_kernels(started, monkeypatch,
         raise Fatal(message)
 
     monkeypatch.setattr(jars, "fetch", fetch)
-    begun = time.monotonic()
     assert cli.exit_code(["prepare"]) == 3
-    assert time.monotonic() - begun < 5  # compiling takes half a minute where nothing is compiled yet
     assert capfd.readouterr().err == "smartblood: can't fetch a jar: check the network\n"
-    assert [child.poll() is not None for child in started] == [True]
+    assert [child.poll() in {-signal.SIGTERM, -signal.SIGKILL} for child in started] == [True]
 
 
 def test_kernels_that_cannot_be_compiled_are_one_line_and_3(monkeypatch, tmp_path, capfd):
