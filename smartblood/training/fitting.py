@@ -12,13 +12,16 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from smartblood.registry.scorer import BETA, ISOTONIC, Calibration
-from smartblood.training.judging import log_loss
+from smartblood.training.judging import log_losses
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 PROBABILITY_MIN = 1e-4
 """An isotonic step at 0 or 1 would claim a certainty that no finite number of examples gives."""
+
+WINS_BY = 2.0
+"""Standard errors of the mean difference of two log losses, example by example."""
 
 
 def fit_trees(
@@ -59,9 +62,10 @@ def fit_trees(
 
 
 def fit_calibration(raw: Floats, gave: Flags) -> tuple[dict[str, Any], dict[str, float]]:
-    """Choose between beta and isotonic calibration, and fit the better one on all that is given.
+    """Choose between beta and isotonic calibration, and fit the chosen one on all that is given.
 
-    The choice is made by log loss on the later half, by what was fitted on the earlier one.
+    The choice is made by log loss on the later half, by what was fitted on the earlier one: isotonic is chosen where
+    its is lower by more than ``WINS_BY`` standard errors. Its ends rest on few examples, so that a draw goes to beta.
 
     Parameters
     ----------
@@ -75,12 +79,13 @@ def fit_calibration(raw: Floats, gave: Flags) -> tuple[dict[str, Any], dict[str,
         What ``Calibration`` takes, and the log loss of each kind.
     """
     half = raw.size // 2
-    losses = {}
-    for kind, fit in _FITS.items():
-        probability = Calibration(fit(raw[:half], gave[:half])).probabilities(raw[half:])
-        losses[kind] = log_loss(gave[half:], probability)
-    best = min(losses, key=losses.__getitem__)
-    return _FITS[best](raw, gave), losses
+    losses = {
+        kind: log_losses(gave[half:], Calibration(fit(raw[:half], gave[:half])).probabilities(raw[half:]))
+        for kind, fit in _FITS.items()
+    }
+    saved = losses[BETA] - losses[ISOTONIC]
+    wins = saved.mean() > WINS_BY * saved.std() / math.sqrt(max(saved.size, 1))
+    return _FITS[ISOTONIC if wins else BETA](raw, gave), {kind: float(loss.mean()) for kind, loss in losses.items()}
 
 
 def fit_beta(raw: Floats, gave: Flags) -> dict[str, Any]:

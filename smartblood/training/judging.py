@@ -33,10 +33,15 @@ def auc(gave: Flags, score: Floats) -> float:
     return float(below.mean() / 2 / others.size)
 
 
+def log_losses(gave: Flags, probability: Floats) -> Floats:
+    """Return of each example the negative logarithm of the probability of what happened."""
+    of_truth = np.where(gave, probability, 1 - probability).clip(LEAST, 1.0)
+    return np.asarray(-np.log(of_truth))
+
+
 def log_loss(gave: Flags, probability: Floats) -> float:
     """Return the mean negative logarithm of the probability of what happened."""
-    of_truth = np.where(gave, probability, 1 - probability).clip(LEAST, 1.0)
-    return float(-np.log(of_truth).mean())
+    return float(log_losses(gave, probability).mean())
 
 
 def brier(gave: Flags, probability: Floats) -> float:

@@ -327,6 +327,30 @@ def test_calibration_undoes_what_was_done_to_a_logit():
     assert max(losses.values()) < log_loss(gave_it, 1 / (1 + np.exp(-bent)))
 
 
+def _gave(logit, rng):
+    return rng.random(logit.size) < 1 / (1 + np.exp(-logit))
+
+
+def test_steps_are_taken_only_where_they_win_by_more_than_chance():
+    won, taken = 0, 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        raw = rng.normal(-2.5, 0.3, 4000)  # nothing to undo, and little to tell apart
+        fitted, losses = fit_calibration(raw, _gave(raw, rng))
+        won += losses["isotonic"] < losses["beta"]
+        taken += fitted["kind"] == "isotonic"
+    assert won > 2, "chance never let steps win: this shows nothing"
+    assert taken <= 2  # of forty, by two standard errors to one side
+
+
+def test_steps_are_taken_where_no_smooth_curve_follows():
+    rng = np.random.default_rng(1)
+    raw = rng.normal(-1, 1.2, 40_000)
+    fitted, losses = fit_calibration(raw, _gave(np.where(raw > 0, 1.5, -2.5), rng))
+    assert fitted["kind"] == "isotonic"
+    assert losses["isotonic"] < losses["beta"]
+
+
 def test_beta_calibration_of_upside_down_scores_stays_level():
     rng = np.random.default_rng(0)
     raw = rng.normal(size=5000)
