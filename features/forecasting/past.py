@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from features.forecasting.breaks import since_break
 from features.forecasting.pace import Pace
 from features.forecasting.weekdays import Weekdays, weekdays_of
 from features.forecasting.windows import rolling, shifted
@@ -122,6 +123,18 @@ def past_of(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> P
     spread = _spread(capped, mean_levels[1], weekdays, pace)
     levels = (log_levels[0], log_levels[1]), (mean_levels[0], mean_levels[1])
     return Past(pace, capped, logs, *levels, spread, weekdays)
+
+
+def past_since_breaks(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Past:
+    """Work out the same as of the last period alone: what was before a series became what it is now isn't known then.
+
+    What trees learn from is left as it was: there a break is a part of what may come.
+    """
+    past = past_of(values, names, pace)
+    since = since_break(past.values, pace)
+    if not since.any():
+        return past
+    return past_of(np.where(np.arange(values.shape[1]) < since[:, None], np.nan, values), names, pace)
 
 
 def _in_proportion(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats:

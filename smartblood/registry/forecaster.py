@@ -19,7 +19,7 @@ from features.forecasting.fan import as_unsure_as_any, fan_of, fan_quantiles
 from features.forecasting.figures import in_digits
 from features.forecasting.histories import most_of, pace_of_history, unit_of, usable
 from features.forecasting.pace import Pace
-from features.forecasting.past import Past, past_of
+from features.forecasting.past import Past, past_since_breaks
 from features.forecasting.rows import NAMES, rows_of, rows_of_counts
 from features.forecasting.spread import quantiles_of
 from features.series import LEVELS, SeriesForecast, SeriesTable
@@ -150,7 +150,7 @@ class TreeForecaster:
             raise ValueError(message)
         values = usable(history)
         unit = unit_of(values)
-        past = past_of(values / unit, history.names, self.pace)
+        past = past_since_breaks(values / unit, history.names, self.pace)
         ahead = self.pace.after(history.days, horizon)
         calendar = calendar_columns(np.concatenate([history.days, ahead]), self.pace, self.place)
         last = np.array([len(history.days) - 1])

@@ -270,3 +270,32 @@ def test_steady_series_are_forecast_as_well_as_by_the_mean_of_their_weekdays(for
     low, high = (said.quantiles[:, :, LEVELS.index(level)] for level in (0.1, 0.9))
     within = ((low <= came) & (came <= high)).mean()
     assert (0.45 if rate > 500 else 0.65) < within < 0.93
+
+
+@pytest.mark.parametrize("n", [14, 28, 40, 91])
+@pytest.mark.parametrize("rate", [0.5, 7, 50])
+def test_a_group_that_was_never_asked_for_and_then_is_is_believed(forecaster, world, rate, n):
+    row, rng = 4, np.random.default_rng(n)
+    values = rng.poisson(rate, len(world.days) + HORIZON).astype(float)
+    values[: len(world.days) - n] = 0
+    said = forecaster.forecast(changed(world, {row: values[:-HORIZON]}), HORIZON)
+    now = values[-HORIZON - n : -HORIZON].mean()
+    assert said.mean[row].mean() == pytest.approx(now, rel=0.3, abs=0.3)
+    came = values[-HORIZON:]
+    within = (said.quantiles[row, :, 0] <= came) & (came <= said.quantiles[row, :, -1])
+    assert within.mean() > 0.6
+
+
+@pytest.mark.parametrize("n", [28, 60])
+def test_a_group_that_is_asked_for_no_more_is_believed_too(forecaster, world, n):
+    values = np.random.default_rng(n).poisson(7, len(world.days)).astype(float)
+    values[-n:] = 0
+    said = forecaster.forecast(changed(world, {4: values}), HORIZON)
+    assert said.mean[4].max() < 0.5
+
+
+def test_a_break_of_one_series_leaves_the_others_nearly_alone(forecaster, world):
+    values = np.zeros(len(world.days))
+    values[-40:] = np.random.default_rng(3).poisson(7, 40)
+    said, plain = forecaster.forecast(changed(world, {4: values}), HORIZON), forecaster.forecast(world, HORIZON)
+    assert np.allclose(np.delete(said.mean, 4, axis=0), np.delete(plain.mean, 4, axis=0), rtol=0.05, atol=0.05)
