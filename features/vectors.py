@@ -70,8 +70,11 @@ RESPONSE_TIME_FEATURES = (
     "time_of_day",
     "is_weekend",
     "waited_minutes",
+    "response_rate",
+    "unanswered_alerts",
 )
-"""The contract's six, then for how long nobody has answered: the model says who answers next."""
+"""The contract's six, then for how long nobody has answered: the model says who answers next; then what tells who never
+answers from who is slow."""
 
 FEATURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -86,6 +89,8 @@ FEATURES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 URGENCY_LEVEL: Mapping[str, int] = MappingProxyType({"LOW": 1, "MEDIUM": 2, "HIGH": 3, "CRITICAL": 4})
 
 FIRST_BUSINESS_HOUR, LAST_BUSINESS_HOUR = 9, 16
+
+_WAITED = RESPONSE_TIME_FEATURES.index("waited_minutes")
 
 Floats = NDArray[np.float64]
 
@@ -196,7 +201,7 @@ def response_time_rows(
 
     Returns
     -------
-    ndarray of float64, shape (n * m, 7)
+    ndarray of float64, shape (n * m, 9)
         All stretches of one donor after the other.
     """
     instant, begin = np.asarray(at, np.int64), np.asarray(stretches, np.float64)
@@ -209,9 +214,11 @@ def response_time_rows(
         local_hour(instant),
         weekday(instant) >= SATURDAY,
         0.0,
+        behaviour.response_rate,
+        behaviour.unanswered,
     )
     rows = np.repeat(seen, len(begin), axis=0)
-    rows[:, -1] = np.tile(begin, len(seen))
+    rows[:, _WAITED] = np.tile(begin, len(seen))
     return rows
 
 

@@ -1,8 +1,8 @@
-"""Quantiles that trees learned, around a mean: where series are large, some weeks are less sure than others.
+"""Quantiles that trees learned, around a median: where series are large, some weeks are less sure than others.
 
 Trees say where the levels of ``LEARNED`` lie. How far these lie from their own median, in logarithms, opens like a fan
-around the mean; and how far earlier outcomes lay beyond it says how much wider or narrower it must be, horizon by
-horizon, for the share of them within that it speaks of (conformalised quantile regression, scaled).
+around the forecaster's; and how far earlier outcomes lay beyond it says how much wider or narrower it must be, horizon
+by horizon, for the share of them within that it speaks of (conformalised quantile regression, scaled).
 
 References
 ----------
@@ -59,30 +59,30 @@ def as_unsure_as_any(fan: Floats, is_new: NDArray[np.bool_]) -> Floats:
     return np.where(is_new[:, None], opened, fan)
 
 
-def stretch_of(outcomes: Floats, means: Floats, fan: Floats) -> float:
+def stretch_of(outcomes: Floats, medians: Floats, fan: Floats) -> float:
     """Return by what a fan is to be multiplied so that as many outcomes lie within as it says; 1 where there are none.
 
     Parameters
     ----------
-    outcomes, means : ndarray of float64, shape (n,)
+    outcomes, medians : ndarray of float64, shape (n,)
     fan : ndarray of float64, shape (n, n_levels)
         As ``fan_of`` gives it.
     """
     if not outcomes.size:
         return 1.0
-    off = np.log1p(outcomes) - np.log1p(means)
+    off = np.log1p(outcomes) - np.log1p(medians)
     upwards, downwards = np.maximum(fan[:, -1], _OPEN_LEAST), np.maximum(-fan[:, 0], _OPEN_LEAST)
     needed = np.maximum(off / upwards, -off / downwards)
     n = len(needed)
     return float(np.clip(np.quantile(needed, min(_WITHIN * (n + 1) / n, 1.0)), *_STRETCHES))
 
 
-def fan_quantiles(means: Floats, fan: Floats, levels: tuple[float, ...]) -> Floats:
-    """Return quantiles around means, ascending along the last axis and never below 0; NaN where a mean is.
+def fan_quantiles(medians: Floats, fan: Floats, levels: tuple[float, ...]) -> Floats:
+    """Return quantiles around medians, ascending along the last axis and never below 0; NaN where a median is.
 
     Parameters
     ----------
-    means : ndarray of float64, shape (...)
+    medians : ndarray of float64, shape (...)
     fan : ndarray of float64, shape (..., n_levels)
         Stretched already. Beyond what was learned it goes on as straight as a normal distribution's would.
     levels : tuple of float
@@ -91,7 +91,7 @@ def fan_quantiles(means: Floats, fan: Floats, levels: tuple[float, ...]) -> Floa
     place = np.clip(np.searchsorted(from_normal, wanted) - 1, 0, len(LEARNED) - 2)
     share = (wanted - from_normal[place]) / (from_normal[place + 1] - from_normal[place])
     opened = fan[..., place] + share * (fan[..., place + 1] - fan[..., place])
-    return np.maximum(np.expm1(np.log1p(means)[..., None] + opened), 0.0)
+    return np.maximum(np.expm1(np.log1p(medians)[..., None] + opened), 0.0)
 
 
 def _normal(levels: tuple[float, ...]) -> Floats:

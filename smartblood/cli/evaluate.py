@@ -164,7 +164,7 @@ def _shifts(panel: Panel) -> str:
 def _versions(use: tuple[str, ...]) -> dict[str, str]:
     found = dict(one.partition("=")[::2] for one in use)
     if any(name not in NAMES or not version for name, version in found.items()):
-        message = f"write it as donor_seeker_match=2.3.0, of {', '.join(NAMES)}"
+        message = f"write it as donor_seeker_match=2.4.0, of {', '.join(NAMES)}"
         raise click.BadParameter(message, param_hint="--use")
     return found
 

@@ -47,7 +47,7 @@ ENDS_AT = 1_767_205_800_000_000
 )
 @click.option(
     "--donors",
-    default=24_000,
+    default=60_000,
     type=click.IntRange(500, 1_000_000),
     envvar="SMARTBLOOD_TRAIN_DONORS",
     show_envvar=True,
@@ -63,7 +63,7 @@ ENDS_AT = 1_767_205_800_000_000
 )
 @click.option(
     "--lists",
-    default=4_000,
+    default=10_000,
     type=click.IntRange(0, 1_000_000),
     envvar="SMARTBLOOD_TRAIN_LISTS",
     show_envvar=True,
@@ -78,7 +78,7 @@ ENDS_AT = 1_767_205_800_000_000
 )
 @click.option(
     "--version",
-    default="2.3.0",
+    default="2.4.0",
     type=Version(),
     envvar="SMARTBLOOD_TRAIN_VERSION",
     show_envvar=True,

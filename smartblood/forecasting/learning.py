@@ -125,7 +125,12 @@ def learn(
     }
     if fan:
         texts = [fit_learner(past, calendar, n_known, horizon, kind, seed) for kind in fan]
-        content["fan"] = {"level": fan[0].level, "trees": texts, "stretches": _stretches(earlier, combined)}
+        content["fan"] = {
+            "level": fan[0].level,
+            "trees": texts,
+            "medians": [round(float(weight), 6) for weight in _of_medians(combined)[kept]],
+            "stretches": _stretches(earlier, combined),
+        }
     return Learned(content, {"folds": folds, "combined": _told(kinds, combined)})
 
 
@@ -211,9 +216,16 @@ def _conformal(earlier: Earlier, combined: Combined) -> Floats:
 
 def _stretches(earlier: Earlier, combined: Combined) -> list[float]:
     """Return by what the fan is multiplied, for each step ahead."""
-    n_means, means = len(combined.weights), _means(earlier, combined)
+    n_means = len(combined.weights)
+    medians = [_of_medians(combined) @ said[:n_means] for said in earlier.said]
     fans = [fan_of(said[n_means:]) for said in earlier.said]
-    return [round(stretch_of(*one), 6) for one in zip(earlier.came, means, fans, strict=True)]
+    return [round(stretch_of(*one), 6) for one in zip(earlier.came, medians, fans, strict=True)]
+
+
+def _of_medians(combined: Combined) -> Floats:
+    """Return what each learner counts where medians are asked for: those of absolute errors say these themselves."""
+    heard: Floats = (combined.weights > 0).astype(np.float64)
+    return heard / max(float(heard.sum()), 1.0)
 
 
 def _means(earlier: Earlier, combined: Combined) -> list[Floats]:

@@ -59,6 +59,8 @@ _UNITS = {
         "time_of_day": "local hour of asking, 0-23",
         "is_weekend": "0 or 1, local",
         "waited_minutes": "minutes since asking at which the stretch of time begins that is asked about",
+        "response_rate": "probability to say yes if asked by the donor's own record, 0-1; fades",
+        "unanswered_alerts": "alerts, each by what is left of the fatigue from it",
     },
 }
 

@@ -85,11 +85,15 @@ class Fan:
     ----------
     learners : tuple of Learner
         Of each level in ``features.forecasting.fan.LEARNED``.
+    medians : ndarray of float64, shape (n_learners,)
+        What each of the forecaster's learners counts for the median that it opens around: without what makes the sum
+        of means right.
     stretches : ndarray of float64, shape (horizon,)
         By what they are multiplied.
     """
 
     learners: tuple[Learner, ...]
+    medians: Floats
     stretches: Floats
 
     def opened(self, past: Past, calendar: Floats, last: Ints, step: int) -> Floats:
@@ -155,11 +159,13 @@ class TreeForecaster:
         calendar = calendar_columns(np.concatenate([history.days, ahead]), self.pace, self.place)
         last = np.array([len(history.days) - 1])
         learned = len(self.conformal)
-        means = np.concatenate([self._mean(past, calendar, last, step) for step in range(1, horizon + 1)], axis=1)
-        means[np.isnan(values).all(axis=1)] = np.nan
+        steps = range(1, horizon + 1)
+        said = np.concatenate([expected(self.learners, past, calendar, last, step) for step in steps], axis=2)
+        said[:, np.isnan(values).all(axis=1)] = np.nan
+        means = np.tensordot(self.weights, said, axes=1)
         if self.fan is not None:
-            fan = np.stack([self.fan.opened(past, calendar, last, step) for step in range(1, horizon + 1)], axis=1)
-            quantiles = fan_quantiles(means, fan, levels)
+            fan = np.stack([self.fan.opened(past, calendar, last, step) for step in steps], axis=1)
+            quantiles = fan_quantiles(np.tensordot(self.fan.medians, said, axes=1), fan, levels)
             return _at_most(most_of(values, unit), ahead, in_digits(means * unit), levels, in_digits(quantiles * unit))
         spreads = np.broadcast_to(past.spread[:, -1:], means.shape)
         widened = spreads * np.sqrt(np.maximum(np.arange(1, horizon + 1) / learned, 1.0))
@@ -186,9 +192,6 @@ class TreeForecaster:
             message = "what it forecasts of nothing and of some is no finite number, or below 0"
             raise UnreadableTreesError(message)
 
-    def _mean(self, past: Past, calendar: Floats, last: Ints, step: int) -> Floats:
-        return np.asarray(np.tensordot(self.weights, expected(self.learners, past, calendar, last, step), axes=1))
-
 
 def _at_most(
     most: Floats, days: NDArray[np.datetime64], means: Floats, levels: tuple[float, ...], quantiles: Floats
@@ -214,7 +217,7 @@ def forecaster_of(content: dict[str, Any], *, sha256: str) -> TreeForecaster:
         _conformal(content["conformal"]),
         pace_of_content(content["pace"]),
         None if place is None else Place(*place),
-        None if fan is None else _fan(fan),
+        None if fan is None else _fan(fan, content["weights"]),
     )
 
 
@@ -224,9 +227,13 @@ def _conformal(content: list[Any]) -> Floats:
     return tables if tables.ndim == 4 else tables[:, :, None]
 
 
-def _fan(content: dict[str, Any]) -> Fan:
-    learners = tuple(Learner(LOG, content["level"], read_trees(text, NAMES)) for text in content["trees"])
-    return Fan(learners, _finite(content["stretches"], "a stretch"))
+def _fan(content: dict[str, Any], weights: list[float]) -> Fan:
+    """Return the fan that an artefact holds; those made before medians counted open around means."""
+    return Fan(
+        tuple(Learner(LOG, content["level"], read_trees(text, NAMES)) for text in content["trees"]),
+        _finite(content.get("medians", weights), "a median's weight"),
+        _finite(content["stretches"], "a stretch"),
+    )
 
 
 def _finite(content: Any, what: str) -> Floats:  # noqa: ANN401 - what a file holds

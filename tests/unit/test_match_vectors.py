@@ -91,8 +91,9 @@ def test_reliability_and_response_time_see_what_they_are_named_for():
     rows = response_time_rows(DONORS, [2.0, 3.0], at, urgency=[1, 4], stretches=[0.0, 45.0])
     of_donor = [getattr(DONORS, name).tolist() for name in ("age_years", "answer_hours")]
     seen = [[2.0, 3.0], *of_donor, [1, 4], [13, 0], [0, 1]]
-    assert rows[::2].T.tolist() == [*seen, [0.0, 0.0]]
-    assert rows[1::2].T.tolist() == [*seen, [45.0, 45.0]]
+    answers = [DONORS.response_rate.tolist(), DONORS.unanswered.tolist()]
+    assert rows[::2].T.tolist() == [*seen, [0.0, 0.0], *answers]
+    assert rows[1::2].T.tolist() == [*seen, [45.0, 45.0], *answers]
 
 
 def test_confidence_grows_with_what_was_seen_of_a_donor():

@@ -242,20 +242,21 @@ def test_what_is_no_text_is_wrong_usage(run, published):
 
 
 def test_retiring_what_nobody_lists_is_published_and_said(run, published, models_dir):
+    version = read_manifest(models_dir).entry("donor_seeker_match").version
     arguments = ["--role", "retired", "--models-dir", str(models_dir)]
-    listed = run("models", "release", "donor_seeker_match", "2.3.0", *arguments)
+    listed = run("models", "release", "donor_seeker_match", version, *arguments)
     assert "lists no" not in listed.stdout
     typo = run("models", "release", "donor_seeker_match", "2.30", *arguments)
     assert (typo.returncode, typo.stderr) == (0, "")
     assert len(typo.stdout.splitlines()) == 1
-    assert "donor_seeker_match 2.30 is retired now; model_map.json lists no such version, but 2.3.0" in typo.stdout
+    assert f"donor_seeker_match 2.30 is retired now; model_map.json lists no such version, but {version}" in typo.stdout
     (models_dir / "model_map.json").unlink()
     unknown = run("models", "release", "donor_seeker_match", "2.30", *arguments)
     assert unknown.returncode == 0
     assert "model_map.json isn't there" in unknown.stdout
     assert len(unknown.stdout.splitlines()) == 1
     assert [(key, event["role"], event["sha256"] != "") for _, key, event in published] == [
-        ("donor_seeker_match/2.3.0", "RETIRED", True),
+        (f"donor_seeker_match/{version}", "RETIRED", True),
         ("donor_seeker_match/2.30", "RETIRED", False),
         ("donor_seeker_match/2.30", "RETIRED", False),
     ]

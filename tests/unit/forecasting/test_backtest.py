@@ -84,6 +84,21 @@ def test_large_series_get_learned_quantiles_and_bad_ones_among_them_stop_no_othe
     assert (width[3:] > 1).all()
 
 
+def test_the_middle_of_lopsided_series_is_their_median_and_their_mean_adds_up():
+    rng, ahead = np.random.default_rng(6), 4
+    values = 100 * np.exp(rng.normal(0, 0.8, (40, len(WEEKS) + ahead)))  # a mean of 138
+    known = SeriesTable(tuple((f"s{n}",) for n in range(40)), WEEKS, values[:, : len(WEEKS)])
+    content = learn(known, ahead, version="0").content
+    said = forecaster_of(content, sha256="").forecast(known, ahead)
+    assert said.quantiles[..., LEVELS.index(0.5)].mean() == pytest.approx(100, rel=0.1)
+    assert said.mean.mean() == pytest.approx(138, rel=0.1)
+    below = [np.mean(values[:, len(WEEKS) :] < said.quantiles[..., n]) for n in range(len(LEVELS))]
+    assert below == pytest.approx(LEVELS, abs=0.1)
+    del content["fan"]["medians"]  # as those before had it
+    before = forecaster_of(content, sha256="").forecast(known, ahead)
+    assert before.quantiles[..., LEVELS.index(0.5)] == pytest.approx(before.mean)
+
+
 @pytest.mark.parametrize("size", [1.0, 0.01], ids=["large series", "small counts"])
 @pytest.mark.parametrize("absurd", [5_000.0, 1e6])
 def test_one_absurd_value_in_what_judges_moves_no_other_series(size, absurd):

@@ -223,12 +223,17 @@ def test_the_artefact_is_checked_before_it_is_read(models_dir):
     assert [one.what for one in verify(models_dir) if one.problem] == [f"demand_forecast {entry.version}"]
 
 
-@pytest.mark.parametrize("part", ["weights", "conformal", "stretches"])
+@pytest.mark.parametrize("part", ["weights", "conformal", "medians", "stretches"])
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
 def test_an_artefact_with_a_number_that_is_none_is_refused(part, odd):
     content = joblib.load(MODELS_DIR / read_manifest(MODELS_DIR).entry("demand_forecast").file)
-    content["fan"] = {"level": 0, "trees": [], "stretches": [1.0, 1.0]}  # of tables whose series are large
-    holder = content["fan"] if part == "stretches" else content
+    content["fan"] = {
+        "level": 0,
+        "trees": [],
+        "medians": [1.0],
+        "stretches": [1.0, 1.0],
+    }  # of tables whose series are large
+    holder = content if part in content else content["fan"]
     numbers = np.array(holder[part], float)
     numbers[(-1,) * numbers.ndim] = odd
     holder[part] = numbers.tolist()

@@ -51,6 +51,7 @@ RATES = (
     "kept_rate",
 )
 OWN_RECORD = panel_of(PlainScorer())
+WAITED = FEATURES[RESPONSE_TIME].index("waited_minutes")
 
 
 def rows_of(examples):
@@ -119,6 +120,8 @@ MOVES = {
     (RESPONSE_TIME, "urgency_level"): {"request_changes": {"urgency": "CRITICAL"}},
     (RESPONSE_TIME, "time_of_day"): {"at": END + 3 * 3_600_000_000},
     (RESPONSE_TIME, "is_weekend"): {"at": END + 5 * DAY_US},
+    (RESPONSE_TIME, "response_rate"): {"before": alert(10, 40, "ACCEPTED")},
+    (RESPONSE_TIME, "unanswered_alerts"): {"before": alert(10, 40, "EXPIRED")},
 }
 
 
@@ -201,10 +204,10 @@ def test_what_came_of_an_alert(cells, after, accepted, answered_us, watched_us, 
 def test_stretches_that_were_waited_through_count_and_those_cut_short_do_not(cells):
     minute = 60_000_000
     answered = waiting_view(outcome_of(cells, responded(92, END + 12 * minute, "DECLINED", 5)))
-    assert answered.rows[:, -1].tolist() == [0.0, 5.0, 10.0]
+    assert answered.rows[:, WAITED].tolist() == [0.0, 5.0, 10.0]
     assert answered.answered.tolist() == [False, False, True]
     expired = waiting_view(outcome_of(cells, responded(92, END + 17 * minute, "EXPIRED", 5)))
-    assert expired.rows[:, -1].tolist() == [0.0, 5.0, 10.0]
+    assert expired.rows[:, WAITED].tolist() == [0.0, 5.0, 10.0]
     assert not expired.answered.any()
     silent = waiting_view(outcome_of(cells))
     assert silent.rows[-1, -1] == 480.0  # until the request's own end, a day later
@@ -216,10 +219,10 @@ def test_a_stretch_that_ends_after_the_request_does_teaches_nothing_whether_the_
     silent = waiting_view(outcome_of(cells, required_by=soon))
     answered = waiting_view(outcome_of(cells, responded(92, END + 35 * minute, "DECLINED", 5), required_by=soon))
     for view in (silent, answered):
-        assert view.rows[:, -1].tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]  # the next one ends at 45
+        assert view.rows[:, WAITED].tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]  # the next one ends at 45
         assert not view.answered.any()
     earlier = waiting_view(outcome_of(cells, responded(92, END + 25 * minute, "DECLINED", 5), required_by=soon))
-    assert earlier.rows[:, -1].tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]
+    assert earlier.rows[:, WAITED].tolist() == [0.0, 5.0, 10.0, 15.0, 20.0]
     assert earlier.answered.tolist() == [False] * 4 + [True]
 
 
