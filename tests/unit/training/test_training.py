@@ -210,7 +210,7 @@ def test_stretches_that_were_waited_through_count_and_those_cut_short_do_not(cel
     assert expired.rows[:, WAITED].tolist() == [0.0, 5.0, 10.0]
     assert not expired.answered.any()
     silent = waiting_view(outcome_of(cells))
-    assert silent.rows[-1, -1] == 480.0  # until the request's own end, a day later
+    assert silent.rows[-1, WAITED] == 480.0  # until the request's own end, a day later
 
 
 def test_a_stretch_that_ends_after_the_request_does_teaches_nothing_whether_the_answer_came_in_it_or_not(cells):
