@@ -30,7 +30,7 @@ def reached(manifest):
 
 
 def test_the_worlds_speak_of_the_versions_that_are_the_default():
-    # Write them anew with: smartblood evaluate world --seed 5, and 51, with the flags of decision 25
+    # Write them anew with: smartblood evaluate world --seed 71, and 72, every parameter of the training world a flag
     manifest = read_manifest(MODELS_DIR)
     assert {manifest.entry(name).version for name in FEATURES} == {bars.JUDGED}
 
