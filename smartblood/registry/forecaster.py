@@ -97,7 +97,7 @@ class Fan:
     stretches: Floats
 
     def opened(self, past: Past, calendar: Floats, last: Ints, step: int) -> Floats:
-        """Return how far quantiles lie from means ``step`` periods ahead, shape (n_series, n_levels)."""
+        """Return how far quantiles lie from medians ``step`` periods ahead, shape (n_series, n_levels)."""
         beyond = float(np.sqrt(max(step / len(self.stretches), 1.0)))
         stretch = self.stretches[min(step, len(self.stretches)) - 1] * beyond
         fan = fan_of(expected(self.learners, past, calendar, last, step))[:, 0]
