@@ -15,16 +15,17 @@ from features.forecasting.windows import rolling
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 TIMES = 3.0
-"""By so much every stretch since is above the highest before, or below the lowest."""
+"""So many times the highest stretch before lies every one since a rise; so much below the lowest, since a fall."""
 
 _ERRORS = 3.0  # standard errors by which what came since is beyond the highest or lowest before, as counts
 _KNOWN_LEAST = 0.5  # of a stretch, for its mean to say something
 
 
 def since_break(values: Floats, pace: Pace) -> Ints:
-    """Return the first period since which each series is what it is now; 0 where nothing broke within the last year.
+    """Return the first period since which each series is what it is now; 0 where nothing broke.
 
     A stretch is half the pace's shorter level: 14 days, 6 weeks, 3 months. Every stretch since a rise lies ``TIMES``
     above the highest of all before, however long ago, so that a season is no break that was seen a year before. A fall
@@ -37,36 +38,36 @@ def since_break(values: Floats, pace: Pace) -> Ints:
     pace : Pace
     """
     n_series, n_periods = values.shape
-    stretch = max(3, pace.levels[0] // 2)
+    stretch, first = max(3, pace.levels[0] // 2), pace.levels[0]
     found = np.zeros(n_series, np.int64)
-    first = max(pace.levels[0], n_periods - pace.a_year)
     if first + stretch > n_periods:
         return found
-    means, known = rolling(values, stretch)
-    means[:, : stretch - 1] = np.nan
-    means[known < _KNOWN_LEAST * stretch] = np.nan
-    begins, lasts = np.arange(first, n_periods - stretch + 1), n_periods - np.array([stretch, 2 * stretch])
-    highest, lowest = (one.accumulate(means, axis=1)[:, begins - 1] for one in (np.fmax, np.fmin))
-    least, most = (
-        one.accumulate(means[:, ::-1], axis=1)[:, ::-1][:, begins + stretch - 1] for one in (np.fmin, np.fmax)
-    )
-    came, n_since = _since(values, begins)
-    with np.errstate(invalid="ignore"):
-        rose = (
-            (least > 0)
-            & (least >= TIMES * highest)
-            & (came - n_since * highest > _ERRORS * np.sqrt(n_since * highest + 1))
-        )
-        fell = (TIMES * most <= lowest) & (n_since * lowest - came > _ERRORS * np.sqrt(n_since * lowest + 1))
+    begins = np.arange(first, n_periods - stretch + 1)
+    rose, fell = _beyond_all_before(values, begins, stretch)
     for row in np.flatnonzero((rose | fell).any(axis=1)):
         gains = _gains(values[row : row + 1], np.arange(first, n_periods))[0]
         best = int(np.where(rose[row] | fell[row], gains[: begins.size], -1.0).argmax())
-        begin = best + int(
-            gains[best : best + stretch].argmax()
-        )  # a stretch that is new in part may be beyond all, too
-        if first + begin <= lasts[int(fell[row, best])]:
-            found[row] = first + begin
+        # A stretch that is new in part may be beyond all before, too: what is new begins within it.
+        begin = first + best + int(gains[best : best + stretch].argmax())
+        if n_periods - begin >= stretch * (2 if fell[row, best] else 1):
+            found[row] = begin
     return found
+
+
+def _beyond_all_before(values: Floats, begins: Ints, stretch: int) -> tuple[Bools, Bools]:
+    """Tell of each beginning whether all since lies above all before, and whether below, shape (n_series, n_begins)."""
+    means, known = rolling(values, stretch)
+    means[:, : stretch - 1] = np.nan
+    means[known < _KNOWN_LEAST * stretch] = np.nan
+    highest, lowest = (one.accumulate(means, axis=1)[:, begins - 1] for one in (np.fmax, np.fmin))
+    backwards, lasts = means[:, ::-1], begins + stretch - 1
+    least, most = (one.accumulate(backwards, axis=1)[:, ::-1][:, lasts] for one in (np.fmin, np.fmax))
+    came, n_since = _since(values, begins)
+    most_before, least_before = n_since * highest, n_since * lowest
+    with np.errstate(invalid="ignore"):
+        rose = (least > 0) & (least >= TIMES * highest) & (came - most_before > _ERRORS * np.sqrt(most_before + 1))
+        fell = (TIMES * most <= lowest) & (least_before - came > _ERRORS * np.sqrt(least_before + 1))
+    return rose, fell
 
 
 def _since(x: Floats, begins: Ints) -> tuple[Floats, Floats]:

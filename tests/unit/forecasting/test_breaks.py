@@ -9,22 +9,25 @@ from features.forecasting.breaks import since_break
 from features.forecasting.pace import DAILY, MONTHLY, WEEKLY
 
 N = 800
-RNG = np.random.default_rng(8)
+
+
+def drawn(rates):
+    return np.random.default_rng(8).poisson(rates).astype(float)
 
 
 def broken(*parts):
     """Return where counts of rates that follow each other broke; parts are rates and for how long."""
     rates = np.concatenate([np.full(n, float(rate)) for rate, n in parts])
-    return int(since_break(RNG.poisson(rates).astype(float)[None], DAILY)[0])
+    return int(since_break(drawn(rates)[None], DAILY)[0])
 
 
-@pytest.mark.parametrize("n", [14, 20, 40, 91, 200, 364])
+@pytest.mark.parametrize("n", [14, 20, 40, 91, 200, 364, 365, 900])
 @pytest.mark.parametrize(("before", "since"), [(0, 7), (0, 1_000), (2, 20), (0.02, 3)])
 def test_who_begins_to_ask_is_what_it_is_since_then(before, since, n):
     assert broken((before, N), (since, n)) == pytest.approx(N, abs=2)
 
 
-@pytest.mark.parametrize("n", [28, 40, 200])
+@pytest.mark.parametrize("n", [28, 40, 200, 500])
 @pytest.mark.parametrize(("before", "since"), [(7, 0), (40, 4), (1_000, 0)])
 def test_who_asks_no_more_is_believed_after_four_weeks(before, since, n):
     assert broken((before, N), (since, n)) == pytest.approx(N, abs=2)
@@ -57,7 +60,7 @@ def test_a_season_that_was_seen_before_is_no_break_however_large():
 
 def test_what_grows_is_no_break():
     days = np.arange(N)
-    grown = RNG.poisson(5 * np.exp(days[None] / 120)).astype(float)
+    grown = drawn(5 * np.exp(days[None] / 120))
     assert not since_break(grown, DAILY).any()
 
 
@@ -71,7 +74,7 @@ def test_chance_breaks_next_to_nothing(rate):
 
 
 def test_gaps_are_no_zeros():
-    values = RNG.poisson(7, (1, N)).astype(float)
+    values = drawn(np.full((1, N), 7.0))
     values[0, 300:700] = np.nan
     assert since_break(values, DAILY)[0] == 0
     values[0, :300] = 0
@@ -80,8 +83,9 @@ def test_gaps_are_no_zeros():
 
 
 @pytest.mark.parametrize(("pace", "n"), [(WEEKLY, 6), (MONTHLY, 3)])
-def test_of_weeks_and_months_too(pace, n):
-    values = np.concatenate([np.full(60, 3.0), np.full(n, 40.0)])[None]
+@pytest.mark.parametrize(("before", "since", "times"), [(3.0, 40.0, 1), (40.0, 3.0, 2)], ids=["a rise", "a fall"])
+def test_of_weeks_and_months_too(pace, n, before, since, times):
+    values = np.concatenate([np.full(60, before), np.full(times * n, since)])[None]
     assert since_break(values, pace).tolist() == [60]
     assert since_break(values[:, :-1], pace).tolist() == [0]
 

@@ -227,12 +227,8 @@ def test_the_artefact_is_checked_before_it_is_read(models_dir):
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
 def test_an_artefact_with_a_number_that_is_none_is_refused(part, odd):
     content = joblib.load(MODELS_DIR / read_manifest(MODELS_DIR).entry("demand_forecast").file)
-    content["fan"] = {
-        "level": 0,
-        "trees": [],
-        "medians": [1.0],
-        "stretches": [1.0, 1.0],
-    }  # of tables whose series are large
+    # Of tables whose series are large
+    content["fan"] = {"level": 0, "trees": [], "medians": [1.0], "stretches": [1.0, 1.0]}
     holder = content if part in content else content["fan"]
     numbers = np.array(holder[part], float)
     numbers[(-1,) * numbers.ndim] = odd

@@ -13,19 +13,13 @@ from features.outcomes import BROKEN, KEPT, NEVER, NOT_KNOWN
 from features.vectors import AVAILABILITY, FEATURES, MATCH, RELIABILITY, RESPONSE_TIME
 from producers.simulator import World, simulate
 from producers.simulator.population import Hidden
-from smartblood.registry.loading import load_champion, load_panel, verify
-from smartblood.registry.manifest import read_manifest
-from smartblood.registry.scorer import Calibration
+from smartblood.registry.loading import load_champion, verify
 from smartblood.registry.writing import THERE, WRITTEN, write
-from smartblood.settings import MODELS_DIR
 from smartblood.training import alerts as alerts_module
 from smartblood.training.alerts import AFTER_LATER, Alerts, examples_of
-from smartblood.training.fitting import fit_beta, fit_calibration, fit_isotonic
-from smartblood.training.judging import auc, brier, calibration_error, log_loss, ndcg, with_interval
 from smartblood.training.panel import train
 from smartblood.training.recipes import PARAMETERS
 from smartblood.training.replaying import Recording, items_of, of_recording, of_world
-from smartblood.training.verdicts import probabilities_of
 from smartblood.training.views import availability_view, chances_view, match_view, reliability_view, waiting_view
 from tests.fading import panel_of
 from tests.unit.matching.world import PlainScorer
@@ -316,144 +310,3 @@ def test_why_alerts_teach_nothing_is_said_where_too_few_are_left():
     replayed = of_recording(Recording(items, dict, END), HalfLives(), 30)
     with pytest.raises(ValueError, match=r"0 examples.*; left out: [\d,]+ of a request that isn't recorded$"):
         train(replayed, 1, "1.0.0")
-
-
-def test_calibration_undoes_what_was_done_to_a_logit():
-    rng = np.random.default_rng(0)
-    truth = rng.normal(-2.5, 1.2, 40_000)
-    gave_it = rng.random(truth.size) < 1 / (1 + np.exp(-truth))
-    bent = truth * 2 + 1
-    for fit in (fit_beta, fit_isotonic):
-        probability = Calibration(fit(bent[:20_000], gave_it[:20_000])).probabilities(bent[20_000:])
-        assert calibration_error(gave_it[20_000:], probability) < 0.01
-    _, losses = fit_calibration(bent, gave_it)
-    assert max(losses.values()) < log_loss(gave_it, 1 / (1 + np.exp(-bent)))
-
-
-def _gave(logit, rng):
-    return rng.random(logit.size) < 1 / (1 + np.exp(-logit))
-
-
-def test_steps_are_taken_only_where_they_win_by_more_than_chance():
-    won, taken = 0, 0
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        raw = rng.normal(-2.5, 0.3, 4000)  # nothing to undo, and little to tell apart
-        fitted, losses = fit_calibration(raw, _gave(raw, rng))
-        won += losses["isotonic"] < losses["beta"]
-        taken += fitted["kind"] == "isotonic"
-    assert won > 2, "chance never let steps win: this shows nothing"
-    assert taken <= 2  # of forty, by two standard errors to one side
-
-
-def test_steps_are_taken_where_no_smooth_curve_follows():
-    rng = np.random.default_rng(1)
-    raw = rng.normal(-1, 1.2, 40_000)
-    fitted, losses = fit_calibration(raw, _gave(np.where(raw > 0, 1.5, -2.5), rng))
-    assert fitted["kind"] == "isotonic"
-    assert losses["isotonic"] < losses["beta"]
-
-
-def test_beta_calibration_of_upside_down_scores_stays_level():
-    rng = np.random.default_rng(0)
-    raw = rng.normal(size=5000)
-    parameters = fit_beta(raw, rng.random(5000) < 1 / (1 + np.exp(raw)))
-    assert (parameters["a"], parameters["b"]) == (0.0, 0.0)
-    assert Calibration(parameters).probabilities(raw) == pytest.approx(0.5, abs=0.03)
-
-
-def test_figures_are_those_of_the_textbook():
-    gave_it = np.array([True, False, True, False])
-    score = np.array([0.9, 0.8, 0.8, 0.1])
-    assert auc(gave_it, score) == 0.875  # one tie counts a half
-    assert brier(gave_it, score) == pytest.approx((0.01 + 0.64 + 0.04 + 0.01) / 4)
-    assert log_loss(gave_it, score) == pytest.approx(-np.log([0.9, 0.2, 0.8, 0.9]).mean())
-    assert calibration_error(np.array([True] * 50 + [False] * 50), np.full(100, 0.5)) == pytest.approx(0.5)
-    groups = np.array([1, 1, 2, 2])
-    assert ndcg(gave_it, score, groups) == 1.0
-    assert ndcg(gave_it, -score, groups) == pytest.approx(1 / np.log2(3))
-
-
-def test_an_interval_holds_its_value_and_narrows_with_more_requests():
-    rng = np.random.default_rng(0)
-    values, groups = rng.random(8000), np.repeat(np.arange(2000), 4)
-    wide = with_interval(lambda places: float(values[:400][places].mean()), groups[:400], seed=1)
-    narrow = with_interval(lambda places: float(values[places].mean()), groups, seed=1)
-    for interval in (wide, narrow):
-        assert interval.lower < interval.value < interval.upper
-    assert narrow.upper - narrow.lower < (wide.upper - wide.lower) / 2
-
-
-def _error_with_interval(label, score, groups, seed):
-    return with_interval(
-        lambda places: calibration_error(label[places], score[places]), groups, seed=seed, is_distance=True
-    )
-
-
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("n", [60, 400, 6_000])
-def test_the_interval_of_a_calibration_error_holds_it_though_drawing_again_makes_it_greater(n, seed):
-    rng = np.random.default_rng(seed)
-    score = rng.uniform(0.35, 0.75, n)
-    label, groups = rng.random(n) < score, np.repeat(np.arange(n // 4), 4)
-    found = _error_with_interval(label, score, groups, seed=seed)
-    assert found.value == pytest.approx(calibration_error(label, score))
-    assert 0 <= found.lower <= found.value <= found.upper
-    assert found.lower < found.upper
-
-
-def test_intervals_of_a_calibration_error_hold_what_it_is_on_average_as_often_as_they_say():
-    rng, n = np.random.default_rng(3), 800
-    score = rng.uniform(0.1, 0.9, n)
-    true = np.clip(score + 0.12, 0, 1)  # wrong by so much that chance hardly moves the average
-    draws = [rng.random(n) < true for _ in range(120)]
-    usual = np.mean([calibration_error(label, score) for label in draws])
-    found = [_error_with_interval(label, score, np.arange(n), seed=1) for label in draws]
-    held = np.mean([one.lower <= usual <= one.upper for one in found])
-    assert 0.88 <= held <= 0.99
-
-
-def test_every_calibration_error_has_the_interval_that_holds_it():
-    rng, n = np.random.default_rng(0), 6_000
-    score = rng.uniform(0.35, 0.75, n)
-    label, groups = rng.random(n) < score, np.repeat(np.arange(n // 4), 4)
-    told = probabilities_of(label, {"model": score}, groups, 1)["ece_model"]
-    assert told == [round(one, 4) for one in _error_with_interval(label, score, groups, seed=1)]
-
-
-@pytest.mark.parametrize("name", FEATURES)
-def test_the_released_artefact_is_whole_and_small_and_has_a_card(name):
-    assert [finding for finding in verify(MODELS_DIR) if finding.problem] == []
-    entry = read_manifest(MODELS_DIR).entry(name)
-    assert (MODELS_DIR / entry.file).stat().st_size < 500_000
-    card = (MODELS_DIR / entry.file).with_name("card.md").read_text("utf-8")
-    assert card.startswith(f"# {name} {entry.version}")
-    assert entry.sha256 in card
-
-
-def test_the_released_models_are_better_than_what_was_before():
-    of = {name: read_manifest(MODELS_DIR).entry(name).metrics for name in FEATURES}
-    match, availability = of[MATCH], of[AVAILABILITY]
-    assert match["auc_model"][1] > max(match["auc_nearest_first"][2], match["auc_predecessor"][0])
-    assert match["auc_model"][0] < match["auc_oracle"][0]
-    assert availability["log_loss_model"][0] < availability["log_loss_own_record"][0]
-    assert max(match["ece_model"][0], availability["ece_model"][0]) <= 0.02
-
-
-def test_the_match_says_whom_it_has_heard():
-    entry = read_manifest(MODELS_DIR).entry(MATCH)
-    heard = {name: read_manifest(MODELS_DIR).entry(name).sha256 for name in (AVAILABILITY, RELIABILITY)}
-    assert entry.training_data["hears"] == heard
-
-
-def test_the_released_models_rank_in_a_world_that_they_have_not_seen():
-    history = simulate(World(n_donors=800, history_days=400, alerts_per_donor_year=8.0), 99, END)
-    fresh = examples_of(items_of(history))
-    fresh = fresh.take(fresh.at > history.start + 200 * DAY_US)
-    panel = load_panel(MODELS_DIR)
-    scores = panel.match.predict(match_view(fresh, panel.availability, panel.reliability).rows)
-    assert auc(fresh.gave, scores) > auc(fresh.gave, -fresh.distance_km) + 0.05
-    assert calibration_error(fresh.gave, scores) < 0.03
-    says_yes = panel.availability.predict(availability_view(fresh))
-    assert auc(fresh.accepted, says_yes) > 0.65
-    assert calibration_error(fresh.accepted, says_yes) < 0.05
