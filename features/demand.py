@@ -1,8 +1,9 @@
 """Demand as the record has it, day by day, as series side by side.
 
-A day without a row is a day without demand once its district has an earlier one; before that nothing is known. From a
-district that was never heard of nothing was asked for since anything was recorded: what is forecast is what will be
-recorded. All eight common groups of all districts have a series, and the Bombay groups where any was ever asked for.
+A day without a row is a day without demand once its district has an earlier one; before that nothing is known, nor
+between the last day of a file that brought in the past and the first request that was counted: there nobody looked.
+From a district that was never heard of nothing was asked for since anything was recorded: what is forecast is what will
+be recorded. All eight common groups of all districts have a series, and the Bombay groups where any was ever asked for.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Demand(NamedTuple):
     units: Sequence[int]
 
 
-def history_of(known: Iterable[Demand], before_day: int, *, days_max: int | None = DAYS_MAX) -> SeriesTable:
+def history_of(
+    known: Iterable[Demand], before_day: int, *, unheard: range = range(0), days_max: int | None = DAYS_MAX
+) -> SeriesTable:
     """Return the series of demand until the day before ``before_day``, days since 1970.
 
     Whatever isn't a district or a group that is forecast is passed over; patients of unknown group say that their
@@ -44,6 +47,8 @@ def history_of(known: Iterable[Demand], before_day: int, *, days_max: int | None
     ----------
     known : iterable of Demand
     before_day : int
+    unheard : range
+        Days of which nothing is known in any district, though some have earlier ones.
     days_max : int, optional
         How much of the past is looked at; None for all of it.
     """
@@ -69,6 +74,7 @@ def history_of(known: Iterable[Demand], before_day: int, *, days_max: int | None
         days, units = found.get((district, group), _NOTHING)
         of_span = days >= first
         values[row, days[of_span] - first] = units[of_span]
+    values[:, max(unheard.start - first, 0) : max(unheard.stop - first, 0)] = np.nan
     return SeriesTable(tuple(names), np.arange(first, before_day).astype("datetime64[D]"), values)
 
 

@@ -38,15 +38,16 @@ def import_(file: Path, settings: Settings) -> None:
     The file is for demand that didn't come as requests: what recording counts stands beside it, and the sums of
     demand_days hold both. A day of the file replaces what an earlier import said of that district, group and day, so
     the same file again changes nothing. A day that a file leaves out is taken for one without demand once its district
-    has an earlier one. Where a line makes no sense each such line is named and nothing at all is imported.
+    has an earlier one; days after the last file's last, until the first request is counted, are taken as not known. Where a line makes no sense each such line is named and nothing at all is imported.
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from smartblood.demand.reading import read_days  # noqa: PLC0415 - quick help
-    from smartblood.storage.demand_days import DemandDays  # noqa: PLC0415
+    from smartblood.storage.demand_days import EPOCH, DemandDays  # noqa: PLC0415
 
     if settings.database_url is None:
         message = "no Postgres is named: set SMARTBLOOD_DATABASE_URL, or give --database-url"
         raise Fatal(message)
-    days, wrong = read_days(file, dt.datetime.now(KERALA).date())
+    today = dt.datetime.now(KERALA).date()
+    days, wrong = read_days(file, today)
     for one in wrong[:LINES_TOLD]:
         click.echo(str(one))
     if wrong:
@@ -59,6 +60,7 @@ def import_(file: Path, settings: Settings) -> None:
     try:
         kept.require_up_to_date()
         done = kept.bring_in(days, lambda n: click.echo(f"{n:,} of {len(days):,} days ...", err=True))
+        unheard = kept.unheard((today - EPOCH).days)
     finally:
         kept.close()
     first, last = min(one.day for one in days), max(one.day for one in days)
@@ -69,3 +71,9 @@ def import_(file: Path, settings: Settings) -> None:
     )
     if done.n_counted_too:
         click.echo(f"{done.n_counted_too:,} of them have requests that recording counts, too: both are in the sums")
+    if unheard:
+        from_day, to_day = (EPOCH + dt.timedelta(day) for day in (unheard[0], unheard[-1]))
+        click.echo(
+            f"nothing is known of {len(unheard):,} days, {from_day} to {to_day}, before the first request that recording "
+            "counts: forecasts pass over them; bring them in where somebody knows them"
+        )

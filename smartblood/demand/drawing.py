@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.demand import SYMBOLS, history_of
+from features.demand import SYMBOLS
 from features.local_time import local_day, text_of_day
 from smartblood.errors import Fatal
 from smartblood.pictures.forecast import Picture, draw
@@ -42,7 +42,7 @@ def drawn(database_url: str, district: str, blood_group: str, path: Path, *, n_d
             )
             raise Fatal(message)
         first = local_day(round(days[0].as_of.timestamp() * 1_000_000))
-        history = history_of(record.demand(first), first)
+        history = record.history(first)
     finally:
         record.close()
     names = (district, SYMBOLS[blood_group])

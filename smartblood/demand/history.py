@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from consumers.topology import Input
-from features.demand import history_of
 from features.local_time import local_day
 from features.series import SeriesTable
 from smartblood import logs, metrics
@@ -92,8 +91,7 @@ class DemandHistory:
         if not awaited.is_given_up:
             n_missing = self._n_missing(awaited.ends)
             if n_missing == 0:
-                day = local_day(item.event["as_of"])
-                return history_of(self.record.demand(day), day)
+                return self.record.history(local_day(item.event["as_of"]))
             awaited.answered(self.timer())
             if awaited.waited_s < self.wait_s:
                 message = f"recording hasn't taken in yet what was there before the trigger: {n_missing} offsets"

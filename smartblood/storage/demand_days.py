@@ -9,7 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import Date, Integer, and_, cast, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import Insert, aggregate_order_by, insert
 
-from features.demand import DAYS_MAX, Demand
+from features.demand import DAYS_MAX, Demand, history_of
+from features.series import SeriesTable
 from smartblood.storage.bulk import Incoming
 from smartblood.storage.connected import Connected
 from smartblood.storage.demand import in_order
@@ -132,6 +133,36 @@ class DemandDays(Connected):
         )
         with translated("the history of demand"), self._engine.connect() as connection:
             return [Demand(*row) for row in connection.execute(asked)]
+
+    def unheard(self, before_day: int) -> range:
+        """Return the days between the last of a file and the first request that was counted, days since 1970.
+
+        Empty where no file brought in what was before, or its days go on until requests were counted. Where none was
+        counted before ``before_day``, they end there.
+
+        Raises
+        ------
+        Retryable
+            If Postgres doesn't answer.
+        """
+        at, before = DEMAND_DAYS.c, literal(EPOCH + dt.timedelta(before_day), Date())
+        counted = func.least(select(func.min(at.day)).where(at.n_requests > 0).scalar_subquery(), before)
+        last = select(func.max(at.day)).where(at.imported_requested.is_not(None), at.day < counted).scalar_subquery()
+        with translated("the history of demand"), self._engine.connect() as connection:
+            first_counted, last_imported = connection.execute(select(counted, last)).one()
+        if last_imported is None:
+            return range(0)
+        return range((last_imported - EPOCH).days + 1, (first_counted - EPOCH).days)
+
+    def history(self, before_day: int) -> SeriesTable:
+        """Return the history of which a forecast as of a day is made, as ``features.demand.history_of`` has it.
+
+        Raises
+        ------
+        Retryable
+            If Postgres doesn't answer.
+        """
+        return history_of(self.demand(before_day), before_day, unheard=self.unheard(before_day))
 
     def forecast(self, district: str, blood_group: str) -> list[ForecastDay]:
         """Return the days of a district and group, a group as the record has it, that the latest forecast speaks of.

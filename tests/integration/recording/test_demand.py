@@ -5,6 +5,7 @@ import random
 import threading
 from collections import Counter
 
+import numpy as np
 import pytest
 from alembic import command
 from hypothesis import HealthCheck, example, given, settings
@@ -183,6 +184,38 @@ def test_what_a_file_brings_stands_beside_what_is_counted_and_the_same_again_cha
     assert days(ask) == expected | {("Kollam", "O+", day): (7, 6), ("Idukki", "O+", day): (2, 0)}
     assert tuple(demand.bring_in([("Kollam", "O+", day, 1, 1)])) == (1, 0)  # a corrected file
     assert days(ask)["Kollam", "O+", day] == (1, 1)
+
+
+def test_nothing_is_known_between_the_last_day_of_a_file_and_the_first_request_counted(sink, demand):
+    today = (dt.date(2025, 11, 25) - dt.date(1970, 1, 1)).days
+    before = [("Kollam", "O+", dt.date(2025, 10, 1), 5, 4), ("Idukki", "O+", dt.date(2025, 10, 20), 1, 1)]
+    assert demand.unheard(today) == range(0)
+    demand.bring_in(before)
+    assert demand.unheard(today) == range(today - 35, today)  # nothing is counted yet
+    put(sink, asked(0, 1, request_id=1, district="Kollam", blood_group="O_POS", units_required=3))
+    assert demand.unheard(today + 7) == range(today - 35, today)
+    put(sink, asked(-HOUR * 24 * 5, 2, request_id=2, district="Idukki", blood_group="O_POS", units_required=2))
+    assert demand.unheard(today) == range(today - 35, today - 5)
+    history = demand.history(today)
+    of = dict(zip(history.names, history.values, strict=True))
+    assert np.nansum(history.values) == 5 + 1 + 2
+    assert np.isnan(history.values[:, -35:-5]).all()
+    assert of["Kollam", "O_POS"][-5:].tolist() == [0] * 5
+    assert of["Kollam", "O_POS"][-36] == 0  # the file goes on until then
+    demand.bring_in([("Kollam", "A+", dt.date(2025, 11, 19), 1, 1)])
+    assert demand.unheard(today) == range(0)
+    demand.bring_in([("Kollam", "A+", dt.date(2025, 11, 22), 1, 1)])  # beside what is counted
+    assert demand.unheard(today) == range(0)
+
+
+def test_the_command_tells_of_days_that_nobody_knows(sink, postgres, tmp_path, capsys):  # noqa: ARG001 - it is emptied
+    path, today = tmp_path / "past.csv", dt.datetime.now(KERALA).date()
+    header = "district,blood_group,day,units_requested,units_fulfilled\n"
+    for days_ago, said in ((11, f"nothing is known of 10 days, {today - dt.timedelta(10)} to"), (1, None)):
+        path.write_text(f"{header}Kollam,O+,{today - dt.timedelta(days_ago)},1,1\n")
+        assert cli.exit_code(["demand", "import", str(path), "--database-url", postgres.url_of("sink")]) == 0
+        printed = capsys.readouterr().out
+        assert said in printed if said else "nothing is known" not in printed
 
 
 def test_the_command_brings_in_all_or_nothing(sink, ask, postgres, tmp_path, capsys):  # noqa: ARG001 - it is emptied

@@ -59,6 +59,17 @@ def test_a_day_without_a_row_is_without_demand_once_its_district_has_an_earlier_
     assert ("Idukki", "OH_NEG") not in by_name
 
 
+def test_days_of_which_nobody_heard_are_not_known_and_no_days_without_demand():
+    table = history_of(KNOWN, TODAY, unheard=range(TODAY - 12, TODAY - 5))
+    by_name = dict(zip(table.names, table.values, strict=True))
+    assert np.isnan(table.values[:, 18:25]).all()
+    assert by_name["Kollam", "O_POS"][:18].tolist() == [n % 7 for n in range(18)]
+    assert by_name["Kannur", "A_POS"][25:].tolist() == [0] * 5
+    assert np.isnan(history_of(KNOWN, TODAY, unheard=range(TODAY - 90, TODAY - 20)).values[:, :10]).all()
+    before = history_of(KNOWN, TODAY, unheard=range(TODAY - 90, TODAY - 40))
+    assert before.values.tobytes() == history_of(KNOWN, TODAY).values.tobytes()
+
+
 def test_of_a_long_past_five_years_are_looked_at_and_of_nothing_one_empty_day():
     table = history_of([Demand("Kollam", "O+", [TODAY - 4000, TODAY - 1], [7, 2])], TODAY)
     assert table.values.shape == (112, 5 * 366)

@@ -4,6 +4,7 @@ import pytest
 import structlog
 
 from consumers.topology import Input
+from features.demand import history_of
 from schemas.records import Record
 from smartblood import metrics
 from smartblood.demand import history
@@ -57,9 +58,9 @@ class RecordDouble:
         assert topics == [f"p-{topic}" for topic in TOPICS]
         return {(f"p-{topic}", partition): offset for (topic, partition), offset in self.at.items()}
 
-    def demand(self, before_day):
+    def history(self, before_day):
         self.asked.append(before_day)
-        return []
+        return history_of([], before_day)
 
 
 @pytest.fixture
