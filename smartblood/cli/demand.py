@@ -38,7 +38,9 @@ def import_(file: Path, settings: Settings) -> None:
     The file is for demand that didn't come as requests: what recording counts stands beside it, and the sums of
     demand_days hold both. A day of the file replaces what an earlier import said of that district, group and day, so
     the same file again changes nothing. A day that a file leaves out is taken for one without demand once its district
-    has an earlier one; days after the last file's last, until the first request is counted, are taken as not known. Where a line makes no sense each such line is named and nothing at all is imported.
+    has an earlier one; days after the last file's last, until the first request is counted, are taken as not known.
+
+    Where a line makes no sense each such line is named and nothing at all is imported.
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
     from smartblood.demand.reading import read_days  # noqa: PLC0415 - quick help
     from smartblood.storage.demand_days import EPOCH, DemandDays  # noqa: PLC0415
@@ -74,6 +76,6 @@ def import_(file: Path, settings: Settings) -> None:
     if unheard:
         from_day, to_day = (EPOCH + dt.timedelta(day) for day in (unheard[0], unheard[-1]))
         click.echo(
-            f"nothing is known of {len(unheard):,} days, {from_day} to {to_day}, before the first request that recording "
-            "counts: forecasts pass over them; bring them in where somebody knows them"
+            f"nothing is known of {len(unheard):,} days, {from_day} to {to_day}, before the first request that "
+            "recording counts: forecasts pass over them; bring them in where somebody knows them"
         )

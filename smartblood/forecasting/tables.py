@@ -31,6 +31,7 @@ FREQUENCIES = (
 )
 _SEVERAL = re.compile(r"([0-9]{1,3})([DW])")
 _SEVERAL_MOST = 60  # days between periods
+_PERIODS_A_DAY, _PERIODS_LEAST = 50, 1_000  # of a table's days there must be one in so many periods, of longer tables
 _ROWS_MOST = 20_000_000  # of a grid of all series and days
 
 
@@ -78,6 +79,10 @@ def read_table(path: Path, frequency: str) -> LongTable:
     dates = {text: _date(path, row, form) for row in rows for text in (row.day,)}
     days = np.array(sorted(set(dates.values())), "datetime64[D]")
     grid = _grid(path, days, frequency, step)
+    if len(grid) > _PERIODS_A_DAY * len(days) + _PERIODS_LEAST:
+        message = f"{path}: of {len(grid):,} periods from {days[0]} to {days[-1]} the table has {len(days):,}: "
+        message += "is a day mistyped, or the frequency another?"
+        raise Fatal(message)
     names = sorted({row.series for row in rows})
     if len(names) * len(grid) > _ROWS_MOST:
         message = f"{path}: {len(names)} series of {len(grid)} periods are more than fits; give a part of it"
@@ -116,6 +121,10 @@ def _places(path: Path, header: list[str]) -> list[int]:
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         message = f"{path} has no column {', '.join(missing)}: the first line must name series, day and value"
+        if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+            message += ", with commas between"
+        elif {name.lower() for name in header} >= set(COLUMNS):
+            message += ", in small letters"
         raise Fatal(message)
     for name in COLUMNS:
         if header.count(name) > 1:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from consumers.validation import checked
 from producers.scheduling.cron import instant
 from producers.scheduling.scheduler import Scheduler
-from producers.scheduling.schedules import Schedule
+from producers.scheduling.schedules import STANDARD, Schedule
 from producers.scheduling.slots import can_be_slot, is_slot, latest_slot
 from producers.scheduling.triggers import FORECASTS, MAINTENANCE, STATES, topic_of, trigger_of
 from schemas.codec import Codec
@@ -96,7 +96,11 @@ def named(schedules: Sequence[Schedule], name: str) -> Schedule:
     for schedule in schedules:
         if schedule.name == name:
             return schedule
-    message = f"there is no schedule {name!r}; there are {', '.join(schedule.name for schedule in schedules)}"
+    if name in {schedule.name for schedule in STANDARD}:
+        message = f"schedule {name!r} isn't enabled: enable it in the file of schedules to fire it"
+        raise WrongUsage(message)
+    there = ", ".join(schedule.name for schedule in schedules)
+    message = f"there is no schedule {name!r}; {f'there are {there}' if there else 'none is enabled'}"
     raise WrongUsage(message)
 
 

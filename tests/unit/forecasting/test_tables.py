@@ -41,6 +41,9 @@ GOOD = "series,day,value\na,2024-01-07,3\na,2024-01-14,4\n"
     ("text", "frequency", "why"),
     [
         ("serie,day,value\n", "D", "no column series"),
+        ("series;day;value\na;2024-01-01;1\n", "D", "series, day and value, with commas between"),
+        ("Series,Day,Value\na,2024-01-01,1\n", "D", "series, day and value, in small letters"),
+        ("series,day,value\na,2024-01-01,1\na,9999-12-31,1\n", "D", "the table has 2: is a day mistyped"),
         ("series,day,value\n", "D", "no rows"),
         ("series,day,value\na,7 Jan,3\n", "D", "line 2: the day '7 Jan' can't be read"),
         ("series,day,value\na,2024-01-07,3\na,07.01.2024,3\n", "D", "line 3: the day"),
