@@ -24,6 +24,8 @@ _MIDDLE = len(LEARNED) // 2
 _WITHIN = LEARNED[-1] - LEARNED[0]
 _OPEN_LEAST = 1e-3  # logarithms
 _STRETCHES = (0.2, 5.0)
+_NEXT_TO_NOTHING = 0.01  # of a unit: a quantile below it is 0
+_EVENLY = tuple((n + 0.5) / 20 for n in range(20))  # levels whose quantiles have the mean that all have
 
 
 def fan_of(said: Floats) -> Floats:
@@ -80,6 +82,8 @@ def stretch_of(outcomes: Floats, medians: Floats, fan: Floats) -> float:
 def fan_quantiles(medians: Floats, fan: Floats, levels: tuple[float, ...]) -> Floats:
     """Return quantiles around medians, ascending along the last axis and never below 0; NaN where a median is.
 
+    What never was is forecast as next to nothing, of which nothing comes: quantiles of it are 0.
+
     Parameters
     ----------
     medians : ndarray of float64, shape (...)
@@ -91,7 +95,20 @@ def fan_quantiles(medians: Floats, fan: Floats, levels: tuple[float, ...]) -> Fl
     place = np.clip(np.searchsorted(from_normal, wanted) - 1, 0, len(LEARNED) - 2)
     share = (wanted - from_normal[place]) / (from_normal[place + 1] - from_normal[place])
     opened = fan[..., place] + share * (fan[..., place + 1] - fan[..., place])
-    return np.maximum(np.expm1(np.log1p(medians)[..., None] + opened), 0.0)
+    found = np.expm1(np.log1p(medians)[..., None] + opened)
+    return np.where(found < _NEXT_TO_NOTHING, 0.0, found)
+
+
+def mean_over_median(medians: Floats, fan: Floats) -> float:
+    """Return the sum of the means that fans say over that of medians; 1 where there are none.
+
+    Parameters
+    ----------
+    medians : ndarray of float64, shape (n,)
+    fan : ndarray of float64, shape (n, n_levels)
+    """
+    total = float(medians.sum())
+    return float(fan_quantiles(medians, fan, _EVENLY).mean(axis=-1).sum()) / total if total > 0 else 1.0
 
 
 def _normal(levels: tuple[float, ...]) -> Floats:

@@ -52,9 +52,9 @@ def most_of(values: Floats, unit: float) -> Floats:
 def unit_of(values: Floats) -> float:
     """Return in what values are counted: 1 where all are whole, else a power of ten of which a mean has a thousand.
 
-    What is 10,000 times the usual is no part of that mean: a single slip would be all of it. What is a millionth of it
-    counts as 0: else everything would be counted in what is next to nothing. Usual is the median, of series, of each
-    one's median of values above 0.
+    Where the largest series alone say the mean, what is usual has a thousand. What is 10,000 times the usual is no part
+    of that mean: a single slip would be all of it. What is a millionth of it counts as 0: else everything would be
+    counted in what is next to nothing. Usual is the median, of series, of each one's median of values above 0.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def unit_of(values: Floats) -> float:
     if np.all(known == np.rint(known)):
         return 1.0
     mean = float(known[known <= _UNIT_MOST * usual].mean())
-    return float(10.0 ** np.floor(np.log10(mean / 1_000)))
+    return float(10.0 ** np.floor(np.log10(min(mean, usual) / 1_000)))
 
 
 def refusals(history: SeriesTable) -> dict[tuple[str, ...], str]:

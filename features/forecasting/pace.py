@@ -57,6 +57,16 @@ class Pace:
         """Periods of a year."""
         return self.years[0]
 
+    @property
+    def of_late(self) -> int:
+        """Periods among which it is looked whether enough are known: half the shorter level's."""
+        return max(self.levels[0] // 2, 2)
+
+    @property
+    def enough(self) -> int:
+        """So many of those are enough: half of them."""
+        return max(self.levels[0] // 4, 1)
+
     def after(self, days: Days, horizon: int) -> Days:
         """Return the days of the ``horizon`` periods after the last of ``days``, shape (horizon,).
 

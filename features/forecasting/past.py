@@ -8,7 +8,7 @@ in logarithms of one more, against the series' own level: so trees that learned 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ _CAP_FACTOR, _CAP_LEAST = 10.0, 20.0
 _LEAP_MOST = 100.0  # of what is in proportion: what is beyond is seen three times before it is believed
 _SPREAD_BORROWED = 5.0
 _SPREAD_LEAST = 0.02
+_SPREAD_OF_LOST = 0.5  # at least, of what nobody heard of for a year
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Past:
     weekdays: Weekdays | None = None
     _means: dict[int, Floats] = field(default_factory=dict)
     _squares: dict[int, Floats] = field(default_factory=dict)
+    _n_late: list[Floats] = field(default_factory=list)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -86,6 +88,20 @@ class Past:
         if self.weekdays is None:
             return now
         return np.asarray(now * self.weekdays.factors(self.mean_levels[1][:, origins], origins, horizon))
+
+    def is_heard_of(self, origins: Ints) -> NDArray[np.bool_]:
+        """Tell of which series enough is known of late, as of each origin, for trees to have a say.
+
+        They learned from series of which most periods are known; where hardly any is, what they say is far off, and the
+        level alone is the better guess.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_series, n_origins)
+        """
+        if not self._n_late:  # each step ahead asks
+            self._n_late.append(rolling(self.values, self.pace.of_late)[1])
+        return np.asarray(self._n_late[0][:, origins] >= self.pace.enough)
 
     def mean(self, window: int) -> Floats:
         """Return means of ``logs`` over the last ``window`` periods; NaN where none is known."""
@@ -132,9 +148,32 @@ def past_since_breaks(values: Floats, names: tuple[tuple[str, ...], ...], pace: 
     """
     past = past_of(values, names, pace)
     since = since_break(past.values, pace)
-    if not since.any():
-        return past
-    return past_of(np.where(np.arange(values.shape[1]) < since[:, None], np.nan, values), names, pace)
+    if since.any():
+        past = past_of(np.where(np.arange(values.shape[1]) < since[:, None], np.nan, values), names, pace)
+    return as_last_heard(past)
+
+
+def as_last_heard(past: Past) -> Past:
+    """Return the past, in the end, with series that a level's window has forgotten at the level that they had last.
+
+    What neighbours say is nothing to what a series said itself. Of what nobody heard of for a year little is sure.
+    """
+    last = past.shape[1] - 1 - np.argmax(~np.isnan(past.values[:, ::-1]), axis=1)
+
+    def kept(x: Floats, window: int, least: float = -np.inf) -> Floats:
+        is_lost = np.isnan(past.values[:, -window:]).all(axis=1) & ~np.isnan(past.values).all(axis=1)
+        found = x.copy()
+        found[is_lost, -1] = np.maximum(x[is_lost, last[is_lost]], least)
+        return found
+
+    windows = past.pace.levels
+    (log_short, log_long), (short, long) = past.log_levels, past.mean_levels
+    return replace(
+        past,
+        log_levels=(kept(log_short, windows[0]), kept(log_long, windows[1])),
+        mean_levels=(kept(short, windows[0]), kept(long, windows[1])),
+        spread=kept(past.spread, past.pace.a_year, _SPREAD_OF_LOST),
+    )
 
 
 def _in_proportion(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats:

@@ -87,7 +87,14 @@ def backtest(  # noqa: PLR0913 - its flags
     from smartblood.forecasting.backtest import backtest as judge  # noqa: PLC0415
     from smartblood.forecasting.section import section_of  # noqa: PLC0415
     from smartblood.forecasting.tables import read_table  # noqa: PLC0415
-    from smartblood.forecasting.view import as_json, left_out, span_of, table_of, write_forecasts  # noqa: PLC0415
+    from smartblood.forecasting.view import (  # noqa: PLC0415
+        as_json,
+        left_out,
+        not_forecast,
+        span_of,
+        table_of,
+        write_forecasts,
+    )
 
     _keep_apart({"FILE.csv": file, "--out": out, "--section": section})
     place = _place(country)
@@ -114,8 +121,9 @@ def backtest(  # noqa: PLR0913 - its flags
     if not console.is_terminal:
         console.width = WIDTH
     console.print(table_of(found))
-    if line := left_out(found):
-        click.echo(line)
+    for line in (left_out(found), not_forecast(found, long)):
+        if line:
+            click.echo(line)
     click.echo(span_of(found, long, plan))
 
 

@@ -47,7 +47,9 @@ class Combined(NamedTuple):
     losses: Floats
 
 
-def combine(said: Floats, came: Floats, level: Floats, series: Ints) -> Combined:
+def combine(
+    said: Floats, came: Floats, level: Floats, series: Ints, *, within: tuple[float, float] = HEARD
+) -> Combined:
     """Choose which learners are heard, each as much as the others.
 
     No series decides for the others, however its level changed while learners were judged: what it is wrong by and what
@@ -60,13 +62,15 @@ def combine(said: Floats, came: Floats, level: Floats, series: Ints) -> Combined
         What came, and the level of the series then.
     series : ndarray of int64, shape (n_examples,)
         Which series each is of.
+    within : tuple of float
+        Least and greatest factor that makes the sum of a learner's means right.
     """
     codes = np.unique(series, return_inverse=True)[1]
     n_examples, units = (_by_series(one, codes) for one in (np.ones_like(came), said.mean(axis=0)))
     telling = capped(units)
     off = np.array([_off(_by_series(came, codes), _by_series(one, codes), telling) for one in said])
     heard = [n for n, one in enumerate(off) if np.log(HEARD[0]) <= one <= np.log(HEARD[1])] or [len(said) - 1]
-    factors = np.exp(np.clip(off * off**2 / (off**2 + CHANCE**2), *np.log(HEARD)))
+    factors = np.exp(np.clip(off * off**2 / (off**2 + CHANCE**2), *np.log(within)))
     mended = said * factors[:, None]
     sets = [chosen for size in range(1, len(heard) + 1) for chosen in combinations(heard, size)]
     means = [*mended, *(mended[list(chosen)].mean(axis=0) for chosen in sets)]

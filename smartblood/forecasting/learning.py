@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place, calendar_columns
-from features.forecasting.fan import fan_of, stretch_of
+from features.forecasting.fan import fan_of, mean_over_median, stretch_of
 from features.forecasting.histories import pace_of_history, unit_of, usable
-from features.forecasting.past import Past, past_of
+from features.forecasting.past import Past, as_last_heard, past_of
 from features.forecasting.rows import NAMES
 from features.forecasting.spread import conformal_tables, places_of
 from features.series import SeriesTable
@@ -35,6 +35,12 @@ Fitted = dict[float, dict[tuple[int, int, Kind], Learner]]
 NAME = "demand_forecast"
 _ORIGINS_MAX = 26
 """So many origins of a fold are looked at, at most."""
+
+_FACTOR_OFF = 1.05
+"""So far from what fans say of means over medians the factor is that makes sums right, either way."""
+
+_FACTOR_MOST = 1.1
+"""So far it is from 1 where counts are learned: trees say their means."""
 
 _NEAR = 2
 """Horizons to each side that say together where outcomes fall, where there are many."""
@@ -109,6 +115,7 @@ def learn(
         np.concatenate(earlier.came),
         np.concatenate(earlier.level),
         np.concatenate(earlier.series),
+        within=_factors(earlier, len(kinds)) if fan else (1 / _FACTOR_MOST, _FACTOR_MOST),
     )
     kept = [number for number, weight in enumerate(combined.weights) if weight > 0]
     on_step(f"fitting {len(kept) + len(fan)} learners to {n_known:,} periods of {past.shape[0]:,} series")
@@ -135,8 +142,9 @@ def learn(
 
 
 def _kinds(past: Past) -> tuple[Kind, ...]:
-    typical = float(np.median(past.mean_levels[1][:, -1]))
-    return LARGE if typical >= LOG_MEAN_LEAST else SMALL
+    levels = as_last_heard(past).mean_levels[1][:, -1]
+    known = levels[~np.isnan(levels)]
+    return LARGE if known.size and float(np.median(known)) >= LOG_MEAN_LEAST else SMALL
 
 
 def fold_starts(past: Past, horizon: int) -> list[int]:
@@ -171,7 +179,7 @@ def _earlier(
         if key not in fitted:
             on_step(f"fitting to the first {start:,} periods, as if no more were known")
             text = fit_learner(past, calendar, start, horizon, kind, seed)
-            fitted[key] = Learner(kind.kind, kind.level, read_trees(text, NAMES))
+            fitted[key] = Learner(kind.kind, kind.level, read_trees(text, NAMES), kind.at)
         return fitted[key]
 
     parts: list[list[tuple[Floats | Ints, ...]]] = [[] for _ in range(horizon)]
@@ -220,6 +228,18 @@ def _stretches(earlier: Earlier, combined: Combined) -> list[float]:
     medians = [_of_medians(combined) @ said[:n_means] for said in earlier.said]
     fans = [fan_of(said[n_means:]) for said in earlier.said]
     return [round(stretch_of(*one), 6) for one in zip(earlier.came, medians, fans, strict=True)]
+
+
+def _factors(earlier: Earlier, n_means: int) -> tuple[float, float]:
+    """Return what the factor lies within that makes sums of medians those of means.
+
+    How lopsided outcomes are the fans say. What sums were wrong by beyond that was a leap of many series at once: it
+    is over, once their levels have followed it.
+    """
+    medians = [said[:n_means].mean(axis=0) for said in earlier.said]
+    fans = [fan_of(said[n_means:]) for said in earlier.said]
+    of_fans = mean_over_median(np.concatenate(medians), np.concatenate(fans))
+    return of_fans / _FACTOR_OFF, of_fans * _FACTOR_OFF
 
 
 def _of_medians(combined: Combined) -> Floats:

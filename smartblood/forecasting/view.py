@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from features.forecasting.figures import DIGITS, Figures
@@ -23,6 +24,7 @@ TITLES = {
     "coverage": "80 % coverage",
 }
 _PERCENT = {"wape", "coverage"}
+_NAMES_TOLD = 10
 
 
 def table_of(found: Backtest) -> Table:
@@ -42,6 +44,20 @@ def left_out(found: Backtest) -> str | None:
     if n_judged == n_known:
         return None
     return f"Judged on {n_judged:,} of {n_known:,} known outcomes, those that all of them forecast."
+
+
+def not_forecast(found: Backtest, long: LongTable) -> str | None:
+    """Say in one line which series weren't forecast as of some origin; None where all were."""
+    missing = np.asarray(np.isnan(found.said[FORECASTER].means).all(axis=2))
+    told = [
+        f"{name} ({int(row.sum())} of {row.size})"
+        for (name,), row in zip(long.table.names, missing, strict=True)
+        if row.any()
+    ]
+    if not told:
+        return None
+    more = f" and {len(told) - _NAMES_TOLD:,} more" if len(told) > _NAMES_TOLD else ""
+    return f"Not forecast, since nothing was known of them as of an origin: {', '.join(told[:_NAMES_TOLD])}{more}."
 
 
 def cell(figure: str, value: float) -> str:
@@ -83,7 +99,7 @@ def _plain(figures: Figures) -> dict[str, float | None]:
 
 
 def write_forecasts(path: Path, found: Backtest, long: LongTable) -> None:
-    """Write every forecast, by cutoff, series and day.
+    """Write every forecast, by cutoff, series and day; nothing of a series that couldn't be forecast then.
 
     Raises
     ------
@@ -101,7 +117,8 @@ def write_forecasts(path: Path, found: Backtest, long: LongTable) -> None:
                     for step in range(said.means.shape[2]):
                         numbers = [said.means[series, origin, step], *said.quantiles[series, origin, step]]
                         days = long.spelled[cutoff], long.spelled[cutoff + 1 + step]
-                        writer.writerow([name, *days, *("" if math.isnan(n) else f"{n:.{DIGITS}g}" for n in numbers)])
+                        if not math.isnan(numbers[0]):
+                            writer.writerow([name, *days, *(f"{n:.{DIGITS}g}" for n in numbers)])
     except OSError as error:
         message = f"{path} can't be written: {error.strerror}; give another file with --out"
         raise Fatal(message) from error

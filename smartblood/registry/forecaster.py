@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place, calendar_columns
-from features.forecasting.fan import as_unsure_as_any, fan_of, fan_quantiles
+from features.forecasting.fan import LEARNED, as_unsure_as_any, fan_of, fan_quantiles
 from features.forecasting.figures import in_digits
 from features.forecasting.histories import most_of, pace_of_history, unit_of, usable
 from features.forecasting.pace import Pace
@@ -47,11 +47,14 @@ class Learner:
     level : int
         Which of the pace's levels it is measured by, 0 or 1.
     trees : Trees
+    at : float, optional
+        The quantile that it says, of a fan; none where it says the middle.
     """
 
     kind: str
     level: int
     trees: Trees
+    at: float | None = None
 
     def means(self, past: Past, origins: Ints, rows: Floats, horizon: int) -> Floats:
         """Return what it expects, shape (n_series, n_origins), by rows of shape (n_series, n_origins, n_features)."""
@@ -59,6 +62,8 @@ class Learner:
         seen = rows_of_counts(rows) if self.kind == USUAL else rows
         raw = self.trees.raw_scores(seen.reshape(-1, rows.shape[2])).reshape(shape)
         raw = np.clip(raw, -2 * _BEYOND_MOST, _BEYOND_MOST)
+        if self.at is None:  # how far quantiles lie apart is told in any case
+            raw = np.where(past.is_heard_of(origins), raw, 0.0)
         if self.kind == LOG:
             return np.maximum(np.expm1(raw + past.log_levels[self.level][:, origins]), 0.0)
         if self.kind == COUNT:
@@ -102,7 +107,8 @@ class Fan:
         stretch = self.stretches[min(step, len(self.stretches)) - 1] * beyond
         fan = fan_of(expected(self.learners, past, calendar, last, step))[:, 0]
         n_known = np.count_nonzero(~np.isnan(past.values[:, -past.pace.a_year :]), axis=1)
-        return np.asarray(stretch * as_unsure_as_any(fan, n_known < past.pace.levels[0]))
+        is_new = (n_known < past.pace.levels[0]) | ~past.is_heard_of(last)[:, 0]
+        return np.asarray(stretch * as_unsure_as_any(fan, is_new))
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +235,21 @@ def _conformal(content: list[Any]) -> Floats:
 
 def _fan(content: dict[str, Any], weights: list[float]) -> Fan:
     """Return the fan that an artefact holds; those made before medians counted open around means."""
-    return Fan(
-        tuple(Learner(LOG, content["level"], read_trees(text, NAMES)) for text in content["trees"]),
-        _finite(content.get("medians", weights), "a median's weight"),
-        _finite(content["stretches"], "a stretch"),
+    medians, stretches = (
+        _finite(numbers, what)
+        for numbers, what in (
+            (content.get("medians", weights), "a median's weight"),
+            (content["stretches"], "a stretch"),
+        )
     )
+    if len(content["trees"]) != len(LEARNED):
+        message = f"{len(content['trees'])} quantiles are learned, and not {len(LEARNED)}"
+        raise UnreadableTreesError(message)
+    learners = (
+        Learner(LOG, content["level"], read_trees(text, NAMES), at)
+        for at, text in zip(LEARNED, content["trees"], strict=True)
+    )
+    return Fan(tuple(learners), medians, stretches)
 
 
 def _finite(content: Any, what: str) -> Floats:  # noqa: ANN401 - what a file holds

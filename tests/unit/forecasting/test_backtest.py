@@ -43,7 +43,8 @@ def written(path, table, spell=str):
         writer = csv.writer(file)
         writer.writerow(["note", "series", "day", "value"])
         for (name,), row in zip(table.names, table.values, strict=True):
-            writer.writerows(["x", name, spell(day), int(v)] for day, v in zip(table.days, row, strict=True))
+            known = ((day, value) for day, value in zip(table.days, row, strict=True) if not np.isnan(value))
+            writer.writerows(["x", name, spell(day), int(value)] for day, value in known)
     return path
 
 
@@ -78,7 +79,8 @@ def test_large_series_get_learned_quantiles_and_bad_ones_among_them_stop_no_othe
     assert np.isfinite(others).all()
     assert (others >= 0).all()
     assert (np.diff(others, axis=-1) >= 0).all()
-    assert said.mean[3].max() < 5
+    assert said.mean[3].max() < 0.1
+    assert (said.quantiles[3, :, 0] == 0).all()  # so nothing, if that comes, is within
     assert said.mean[4] == pytest.approx(said.mean[0], rel=1.0)
     width = said.quantiles[0, :, -1] / said.quantiles[0, :, 0]
     assert (width[3:] > 1).all()
@@ -162,6 +164,20 @@ def test_every_forecast_is_written_as_the_table_spells_its_days(tmp_path, capsys
         assert quantiles == sorted(quantiles)
     assert cli.exit_code(arguments) == 0
     assert "80 % coverage" in capsys.readouterr().out
+
+
+def test_of_a_series_that_was_not_forecast_nothing_is_written_and_its_name_is_told(tmp_path, capsys):
+    table, out = weekly(2), tmp_path / "forecasts.csv"
+    values = table.values.copy()
+    values[0, :-2] = np.nan  # it begins after the cutoff
+    file = written(tmp_path / "table.csv", SeriesTable(table.names, table.days, values), str)
+    arguments = ["backtest", str(file), "--frequency", "W-SUN", "--horizon", "3", "--origins", "1", "--out", str(out)]
+    assert cli.exit_code(arguments) == 0
+    (name,), (other,) = table.names
+    assert f"Not forecast, since nothing was known of them as of an origin: {name} (1 of 1)." in capsys.readouterr().out
+    rows = list(csv.DictReader(out.open()))
+    assert {row["series"] for row in rows} == {other}
+    assert all(float(row["mean"]) > 0 for row in rows)
 
 
 def hand_made(naive):
@@ -287,6 +303,8 @@ def test_the_unit_is_that_of_most_series_and_small_ones_of_their_own_have_one():
     values = np.vstack([np.where(np.arange(50) > 10, rng.poisson(3, 50) + 0.5, np.nan), np.full(50, 1e-5)])
     assert unit_of(values) == unit_of(values[:1]) == 1e-3
     assert unit_of(values[1:]) == 1e-8
+    large = np.vstack([values[0], np.full(50, 25.5), np.full(50, 1e6)])
+    assert unit_of(large) == 1e-2  # the largest doesn't set it either
 
 
 def test_no_slips_make_more_than_ten_times_the_greatest_that_ever_was():
@@ -410,8 +428,9 @@ def test_learners_are_combined_only_where_that_wins():
     slightly = good + rng.normal(0, 1, truth.size)  # worse, but not by so much that it's certain to last
     assert (combine(np.stack([good, slightly]), *rest).weights > 0).tolist() == [True, True]
     assert combine(np.stack([good * 1.01]), *rest).weights == pytest.approx([1.0], abs=0.002)
-    halved = combine(np.stack([good / 1.5]), *rest).weights
-    assert halved == pytest.approx([1.5], rel=0.02)
+    halved = np.stack([good / 1.5])
+    assert combine(halved, *rest).weights == pytest.approx([1.5], rel=0.02)
+    assert combine(halved, *rest, within=(0.9, 1.1)).weights == pytest.approx([1.1])
 
 
 @pytest.mark.parametrize("said_of_it", [1.0, 1_000.0], ids=["far more came", "far less came"])
@@ -432,6 +451,16 @@ def test_one_series_chooses_no_learner_for_others_and_moves_no_sum_of_theirs(sai
         series,
     )
     assert found.weights == pytest.approx(plain, rel=0.03)
+
+
+@pytest.mark.parametrize(("before", "since"), [(30, 75), (50, 150), (80, 25)])
+def test_after_all_series_leapt_means_are_near_what_comes(before, since):
+    rng = np.random.default_rng(11)
+    rates = np.where(np.arange(300) < 240, before, since)
+    days = np.datetime64("2022-01-02") + np.arange(300)
+    table = SeriesTable(tuple((f"k{n}",) for n in range(6)), days, rng.poisson(rates, (6, 300)).astype(float))
+    learned = forecaster_of(learn(table, 7, version="0.0.1").content, sha256="")
+    assert learned.forecast(table, 7).mean == pytest.approx(since, rel=0.25)
 
 
 @pytest.mark.parametrize(("before", "since", "n"), [(1, 1_000, 30), (1_000, 1, 30), (1e5, 1, 78)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from features.forecasting.fan import LEARNED, fan_of, fan_quantiles, stretch_of
+from features.forecasting.fan import LEARNED, fan_of, fan_quantiles, mean_over_median, stretch_of
 from features.series import LEVELS
 
 
@@ -50,3 +50,12 @@ def test_few_outcomes_widen_and_none_leave_it():
     assert stretch_of(np.empty(0), np.empty(0), np.empty((0, len(LEARNED)))) == 1.0
     outcomes = np.expm1(np.log1p(100) + np.array([0.05, -0.05, 0.02, 0.3]))
     assert stretch_of(outcomes, np.full(4, 100.0), normal_fan(0.1, 4)) == pytest.approx(0.3 / (0.1 * ndtri(0.9)))
+
+
+def test_a_fan_says_by_how_much_means_lie_above_medians():
+    normal = np.array([-1.2816, -0.5244, 0.0, 0.5244, 1.2816])
+    medians = np.array([1_000.0, 5_000.0])
+    for spread in (0.1, 0.5, 0.8):
+        said = mean_over_median(medians, np.tile(spread * normal, (2, 1)))
+        assert said == pytest.approx(np.exp(spread**2 / 2), rel=0.04)
+    assert mean_over_median(np.zeros(0), np.zeros((0, 5))) == 1.0
