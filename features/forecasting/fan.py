@@ -61,6 +61,21 @@ def as_unsure_as_any(fan: Floats, is_new: NDArray[np.bool_]) -> Floats:
     return np.where(is_new[:, None], opened, fan)
 
 
+def at_least(fan: Floats, is_unsure: NDArray[np.bool_], spread: float) -> Floats:
+    """Return the fans of series, some of them opened at least as wide as a normal distribution's of logarithms.
+
+    Parameters
+    ----------
+    fan : ndarray of float64, shape (n_series, n_levels)
+    is_unsure : ndarray of bool, shape (n_series,)
+    spread : float
+        Standard deviation of logarithms.
+    """
+    widest = spread * _normal(LEARNED)
+    opened = np.where(widest < 0, np.minimum(fan, widest), np.maximum(fan, widest))
+    return np.where(is_unsure[:, None], opened, fan)
+
+
 def stretch_of(outcomes: Floats, medians: Floats, fan: Floats) -> float:
     """Return by what a fan is to be multiplied so that as many outcomes lie within as it says; 1 where there are none.
 

@@ -64,8 +64,8 @@ class Pace:
 
     @property
     def enough(self) -> int:
-        """So many of those are enough: half of them."""
-        return max(self.levels[0] // 4, 1)
+        """So many of those are enough: half of them, or more."""
+        return (self.of_late + 1) // 2
 
     def after(self, days: Days, horizon: int) -> Days:
         """Return the days of the ``horizon`` periods after the last of ``days``, shape (horizon,).

@@ -8,12 +8,11 @@ in logarithms of one more, against the series' own level: so trees that learned 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.forecasting.breaks import since_break
 from features.forecasting.pace import Pace
 from features.forecasting.weekdays import Weekdays, weekdays_of
 from features.forecasting.windows import rolling, shifted
@@ -33,7 +32,6 @@ _CAP_FACTOR, _CAP_LEAST = 10.0, 20.0
 _LEAP_MOST = 100.0  # of what is in proportion: what is beyond is seen three times before it is believed
 _SPREAD_BORROWED = 5.0
 _SPREAD_LEAST = 0.02
-_SPREAD_OF_LOST = 0.5  # at least, of what nobody heard of for a year
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +82,18 @@ class Past:
         ndarray of float64, shape (n_series, n_origins)
             Above 0.
         """
-        now = self.mean_levels[level][:, origins]
+        return np.asarray(self.mean_levels[level][:, origins] * self.weekday_factors(origins, horizon))
+
+    def weekday_factors(self, origins: Ints, horizon: int) -> Floats:
+        """Return what the weekday ``horizon`` periods after each origin is to its level; 1 of other than daily tables.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_series, n_origins)
+        """
         if self.weekdays is None:
-            return now
-        return np.asarray(now * self.weekdays.factors(self.mean_levels[1][:, origins], origins, horizon))
+            return np.ones((len(self.values), len(origins)))
+        return self.weekdays.factors(self.mean_levels[1][:, origins], origins, horizon)
 
     def is_heard_of(self, origins: Ints) -> NDArray[np.bool_]:
         """Tell of which series enough is known of late, as of each origin, for trees to have a say.
@@ -139,41 +145,6 @@ def past_of(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> P
     spread = _spread(capped, mean_levels[1], weekdays, pace)
     levels = (log_levels[0], log_levels[1]), (mean_levels[0], mean_levels[1])
     return Past(pace, capped, logs, *levels, spread, weekdays)
-
-
-def past_since_breaks(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Past:
-    """Work out the same as of the last period alone: what was before a series became what it is now isn't known then.
-
-    What trees learn from is left as it was: there a break is a part of what may come.
-    """
-    past = past_of(values, names, pace)
-    since = since_break(past.values, pace)
-    if since.any():
-        past = past_of(np.where(np.arange(values.shape[1]) < since[:, None], np.nan, values), names, pace)
-    return as_last_heard(past)
-
-
-def as_last_heard(past: Past) -> Past:
-    """Return the past, in the end, with series that a level's window has forgotten at the level that they had last.
-
-    What neighbours say is nothing to what a series said itself. Of what nobody heard of for a year little is sure.
-    """
-    last = past.shape[1] - 1 - np.argmax(~np.isnan(past.values[:, ::-1]), axis=1)
-
-    def kept(x: Floats, window: int, least: float = -np.inf) -> Floats:
-        is_lost = np.isnan(past.values[:, -window:]).all(axis=1) & ~np.isnan(past.values).all(axis=1)
-        found = x.copy()
-        found[is_lost, -1] = np.maximum(x[is_lost, last[is_lost]], least)
-        return found
-
-    windows = past.pace.levels
-    (log_short, log_long), (short, long) = past.log_levels, past.mean_levels
-    return replace(
-        past,
-        log_levels=(kept(log_short, windows[0]), kept(log_long, windows[1])),
-        mean_levels=(kept(short, windows[0]), kept(long, windows[1])),
-        spread=kept(past.spread, past.pace.a_year, _SPREAD_OF_LOST),
-    )
 
 
 def _in_proportion(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> Floats:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from features.forecasting.calendars import Place, calendar_columns
 from features.forecasting.fan import fan_of, mean_over_median, stretch_of
 from features.forecasting.histories import pace_of_history, unit_of, usable
-from features.forecasting.past import Past, as_last_heard, past_of
+from features.forecasting.last_heard import as_last_heard
+from features.forecasting.past import Past, past_of
 from features.forecasting.rows import NAMES
 from features.forecasting.spread import conformal_tables, places_of
 from features.series import SeriesTable
-from smartblood.forecasting.combining import Combined, combine
+from smartblood.forecasting.combining import HEARD, Combined, combine
 from smartblood.forecasting.fitting import TooFew, first_origin, fit_learner
 from smartblood.forecasting.recipes import FAN, LARGE, LOG_MEAN_LEAST, SEED, SMALL, Kind
 from smartblood.registry.forecaster import Learner, expected
@@ -239,7 +240,7 @@ def _factors(earlier: Earlier, n_means: int) -> tuple[float, float]:
     medians = [said[:n_means].mean(axis=0) for said in earlier.said]
     fans = [fan_of(said[n_means:]) for said in earlier.said]
     of_fans = mean_over_median(np.concatenate(medians), np.concatenate(fans))
-    return of_fans / _FACTOR_OFF, of_fans * _FACTOR_OFF
+    return max(min(of_fans / _FACTOR_OFF, 1.0), HEARD[0]), min(max(of_fans * _FACTOR_OFF, 1.0), HEARD[1])
 
 
 def _of_medians(combined: Combined) -> Floats:

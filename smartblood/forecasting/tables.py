@@ -31,7 +31,7 @@ FREQUENCIES = (
 )
 _SEVERAL = re.compile(r"([0-9]{1,3})([DW])")
 _SEVERAL_MOST = 60  # days between periods
-_PERIODS_A_DAY, _PERIODS_LEAST = 50, 1_000  # of a table's days there must be one in so many periods, of longer tables
+_HOLE_LEAST, _HOLE_TIMES = 500, 10  # periods that nobody has, and times the days that a table has
 _ROWS_MOST = 20_000_000  # of a grid of all series and days
 
 
@@ -79,10 +79,7 @@ def read_table(path: Path, frequency: str) -> LongTable:
     dates = {text: _date(path, row, form) for row in rows for text in (row.day,)}
     days = np.array(sorted(set(dates.values())), "datetime64[D]")
     grid = _grid(path, days, frequency, step)
-    if len(grid) > _PERIODS_A_DAY * len(days) + _PERIODS_LEAST:
-        message = f"{path}: of {len(grid):,} periods from {days[0]} to {days[-1]} the table has {len(days):,}: "
-        message += "is a day mistyped, or the frequency another?"
-        raise Fatal(message)
+    _check_holes(path, days, grid)
     names = sorted({row.series for row in rows})
     if len(names) * len(grid) > _ROWS_MOST:
         message = f"{path}: {len(names)} series of {len(grid)} periods are more than fits; give a part of it"
@@ -220,6 +217,23 @@ def _grid(path: Path, days: Days, frequency: str, step: int | str) -> Days:
         return last_of_month(months)
     grid: Days = months.astype("datetime64[D]") + (days[0] - days[0].astype("datetime64[M]").astype("datetime64[D]"))
     return grid
+
+
+def _check_holes(path: Path, days: Days, grid: Days) -> None:
+    """Refuse a table that is nearly all hole: one mistyped year would make thousands of periods.
+
+    Raises
+    ------
+    Fatal
+        In one line.
+    """
+    places = np.searchsorted(grid, days)
+    if len(days) < 2 or (hole := int(np.diff(places).max())) <= max(_HOLE_LEAST, _HOLE_TIMES * len(days)):
+        return
+    at = int(np.diff(places).argmax())
+    message = f"{path}: between {days[at]} and {days[at + 1]} lie {hole - 1:,} periods that the table doesn't have, "
+    message += f"and it has {len(days):,}: is a day mistyped, or the frequency another?"
+    raise Fatal(message)
 
 
 def _off(days: Days, frequency: str, step: int | str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

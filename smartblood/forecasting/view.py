@@ -48,16 +48,17 @@ def left_out(found: Backtest) -> str | None:
 
 def not_forecast(found: Backtest, long: LongTable) -> str | None:
     """Say in one line which series weren't forecast as of some origin; None where all were."""
-    missing = np.asarray(np.isnan(found.said[FORECASTER].means).all(axis=2))
-    told = [
-        f"{name} ({int(row.sum())} of {row.size})"
-        for (name,), row in zip(long.table.names, missing, strict=True)
-        if row.any()
-    ]
+    told = [f"{name} ({n} of {len(found.cutoffs)})" for name, n in _n_not_forecast(found, long).items()]
     if not told:
         return None
     more = f" and {len(told) - _NAMES_TOLD:,} more" if len(told) > _NAMES_TOLD else ""
     return f"Not forecast, since nothing was known of them as of an origin: {', '.join(told[:_NAMES_TOLD])}{more}."
+
+
+def _n_not_forecast(found: Backtest, long: LongTable) -> dict[str, int]:
+    """Return as of how many origins each series wasn't forecast, of those for which there are any."""
+    n_missing = np.isnan(found.said[FORECASTER].means).all(axis=2).sum(axis=1)
+    return {name: int(n) for (name,), n in zip(long.table.names, n_missing, strict=True) if n}
 
 
 def cell(figure: str, value: float) -> str:
@@ -90,6 +91,7 @@ def as_json(found: Backtest, long: LongTable, plan: Plan) -> dict[str, Any]:
         "n_outcomes": n_known,
         "n_judged": n_judged,
         "notes": list(long.notes),
+        "not_forecast": _n_not_forecast(found, long),
         "figures": {name: _plain(figures) for name, figures in found.figures().items()},
     }
 

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.forecasting.calendars import Place, calendar_columns
-from features.forecasting.fan import LEARNED, as_unsure_as_any, fan_of, fan_quantiles
+from features.forecasting.fan import LEARNED, as_unsure_as_any, at_least, fan_of, fan_quantiles
 from features.forecasting.figures import in_digits
 from features.forecasting.histories import most_of, pace_of_history, unit_of, usable
+from features.forecasting.last_heard import SPREAD_OF_LOST, past_since_breaks
 from features.forecasting.pace import Pace
-from features.forecasting.past import Past, past_since_breaks
+from features.forecasting.past import Past
 from features.forecasting.rows import NAMES, rows_of, rows_of_counts
 from features.forecasting.spread import quantiles_of
 from features.series import LEVELS, SeriesForecast, SeriesTable
@@ -62,10 +63,11 @@ class Learner:
         seen = rows_of_counts(rows) if self.kind == USUAL else rows
         raw = self.trees.raw_scores(seen.reshape(-1, rows.shape[2])).reshape(shape)
         raw = np.clip(raw, -2 * _BEYOND_MOST, _BEYOND_MOST)
-        if self.at is None:  # how far quantiles lie apart is told in any case
-            raw = np.where(past.is_heard_of(origins), raw, 0.0)
+        is_silent = ~past.is_heard_of(origins) & (self.at is None)  # how far quantiles lie apart is told in any case
+        raw = np.where(is_silent, 0.0, raw)
         if self.kind == LOG:
-            return np.maximum(np.expm1(raw + past.log_levels[self.level][:, origins]), 0.0)
+            said = np.maximum(np.expm1(raw + past.log_levels[self.level][:, origins]), 0.0)
+            return np.where(is_silent, said * past.weekday_factors(origins, horizon), said)
         if self.kind == COUNT:
             return np.asarray(np.exp(raw) * past.mean_levels[self.level][:, origins])
         return np.asarray(np.exp(raw) * past.usual(self.level, origins, horizon))
@@ -108,7 +110,8 @@ class Fan:
         fan = fan_of(expected(self.learners, past, calendar, last, step))[:, 0]
         n_known = np.count_nonzero(~np.isnan(past.values[:, -past.pace.a_year :]), axis=1)
         is_new = (n_known < past.pace.levels[0]) | ~past.is_heard_of(last)[:, 0]
-        return np.asarray(stretch * as_unsure_as_any(fan, is_new))
+        opened = stretch * as_unsure_as_any(fan, is_new)
+        return np.asarray(at_least(opened, n_known == 0, SPREAD_OF_LOST))
 
 
 @dataclass(frozen=True, slots=True)

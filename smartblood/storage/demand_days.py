@@ -78,6 +78,7 @@ _COUNTED_TOO = (
 )
 
 EPOCH = dt.date(1970, 1, 1)
+_WRONGLY_DATED_MOST = 2  # days
 _DAY_NUMBER = cast(DEMAND_DAYS.c.day - literal(EPOCH, Date()), Integer)
 
 
@@ -135,10 +136,10 @@ class DemandDays(Connected):
             return [Demand(*row) for row in connection.execute(asked)]
 
     def unheard(self, before_day: int) -> range:
-        """Return the days between the last of a file and the first request that was counted, days since 1970.
+        """Return the days between the last one of a file and the first request counted after it, days since 1970.
 
-        Empty where no file brought in what was before, or its days go on until requests were counted. Where none was
-        counted before ``before_day``, they end there.
+        Empty where no file brought in what was before, or where requests were counted beside its days; up to two days
+        of such requests may be dated wrongly. Where none was counted before ``before_day``, they end there.
 
         Raises
         ------
@@ -146,13 +147,16 @@ class DemandDays(Connected):
             If Postgres doesn't answer.
         """
         at, before = DEMAND_DAYS.c, literal(EPOCH + dt.timedelta(before_day), Date())
-        counted = func.least(select(func.min(at.day)).where(at.n_requests > 0).scalar_subquery(), before)
-        last = select(func.max(at.day)).where(at.imported_requested.is_not(None), at.day < counted).scalar_subquery()
+        is_before, is_counted = at.day < before, at.n_requests > 0
+        last = select(func.max(at.day)).where(at.imported_requested.is_not(None), is_before).scalar_subquery()
+        after = select(func.min(at.day)).where(is_counted, at.day > last, is_before).scalar_subquery()
+        beside = select(func.count(at.day.distinct())).where(is_counted, at.day <= last).scalar_subquery()
         with translated("the history of demand"), self._engine.connect() as connection:
-            first_counted, last_imported = connection.execute(select(counted, last)).one()
-        if last_imported is None:
+            last_imported, first_counted, n_beside = connection.execute(select(last, after, beside)).one()
+        if last_imported is None or n_beside > _WRONGLY_DATED_MOST:
             return range(0)
-        return range((last_imported - EPOCH).days + 1, (first_counted - EPOCH).days)
+        end = before_day if first_counted is None else (first_counted - EPOCH).days
+        return range((last_imported - EPOCH).days + 1, end)
 
     def history(self, before_day: int) -> SeriesTable:
         """Return the history of which a forecast as of a day is made, as ``features.demand.history_of`` has it.

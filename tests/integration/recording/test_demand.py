@@ -202,20 +202,31 @@ def test_nothing_is_known_between_the_last_day_of_a_file_and_the_first_request_c
     assert np.isnan(history.values[:, -35:-5]).all()
     assert of["Kollam", "O_POS"][-5:].tolist() == [0] * 5
     assert of["Kollam", "O_POS"][-36] == 0  # the file goes on until then
+    put(sink, asked(-HOUR * 24 * 40, 3, request_id=3, district="Idukki", blood_group="O_POS"))  # dated wrongly
+    assert demand.unheard(today) == range(today - 35, today - 5)
     demand.bring_in([("Kollam", "A+", dt.date(2025, 11, 19), 1, 1)])
     assert demand.unheard(today) == range(0)
-    demand.bring_in([("Kollam", "A+", dt.date(2025, 11, 22), 1, 1)])  # beside what is counted
-    assert demand.unheard(today) == range(0)
+
+
+def test_a_file_that_goes_on_beside_counted_requests_leaves_no_gap(sink, demand):
+    today = (dt.date(2025, 11, 25) - dt.date(1970, 1, 1)).days
+    for n in range(4):
+        put(sink, asked(-HOUR * 24 * n, n + 1, request_id=n + 1, district="Kollam", blood_group="O_POS"))
+    demand.bring_in([("Kollam", "O+", dt.date(2025, 10, 1), 5, 4), ("Kollam", "O+", dt.date(2025, 11, 25), 1, 1)])
+    assert demand.unheard(today + 10) == range(0)
+    of = dict(zip((history := demand.history(today + 10)).names, history.values, strict=True))
+    assert not np.isnan(of["Kollam", "O_POS"]).any()
 
 
 def test_the_command_tells_of_days_that_nobody_knows(sink, postgres, tmp_path, capsys):  # noqa: ARG001 - it is emptied
     path, today = tmp_path / "past.csv", dt.datetime.now(KERALA).date()
     header = "district,blood_group,day,units_requested,units_fulfilled\n"
-    for days_ago, said in ((11, f"nothing is known of 10 days, {today - dt.timedelta(10)} to"), (1, None)):
+    for days_ago, said in ((11, f"days, {today - dt.timedelta(10)} to"), (1, None)):
         path.write_text(f"{header}Kollam,O+,{today - dt.timedelta(days_ago)},1,1\n")
         assert cli.exit_code(["demand", "import", str(path), "--database-url", postgres.url_of("sink")]) == 0
         printed = capsys.readouterr().out
-        assert said in printed if said else "nothing is known" not in printed
+        if dt.datetime.now(KERALA).date() == today:  # else midnight came between
+            assert said in printed if said else "nothing is known" not in printed
 
 
 def test_the_command_brings_in_all_or_nothing(sink, ask, postgres, tmp_path, capsys):  # noqa: ARG001 - it is emptied

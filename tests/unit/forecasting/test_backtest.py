@@ -175,6 +175,8 @@ def test_of_a_series_that_was_not_forecast_nothing_is_written_and_its_name_is_to
     assert cli.exit_code(arguments) == 0
     (name,), (other,) = table.names
     assert f"Not forecast, since nothing was known of them as of an origin: {name} (1 of 1)." in capsys.readouterr().out
+    assert cli.exit_code([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_forecast"] == {name: 1}
     rows = list(csv.DictReader(out.open()))
     assert {row["series"] for row in rows} == {other}
     assert all(float(row["mean"]) > 0 for row in rows)
@@ -303,7 +305,7 @@ def test_the_unit_is_that_of_most_series_and_small_ones_of_their_own_have_one():
     values = np.vstack([np.where(np.arange(50) > 10, rng.poisson(3, 50) + 0.5, np.nan), np.full(50, 1e-5)])
     assert unit_of(values) == unit_of(values[:1]) == 1e-3
     assert unit_of(values[1:]) == 1e-8
-    large = np.vstack([values[0], np.full(50, 25.5), np.full(50, 1e6)])
+    large = np.vstack([values[0], np.full(50, 25.5), np.full(50, 1e5)])
     assert unit_of(large) == 1e-2  # the largest doesn't set it either
 
 
