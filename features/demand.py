@@ -1,7 +1,7 @@
 """Demand as the record has it, day by day, as series side by side.
 
 A day without a row is a day without demand once its district has an earlier one; before that nothing is known, nor
-between the last day of a file that brought in the past and the first request that was counted: there nobody looked.
+between the last day that a file brought in and the first request counted after it: there nobody looked.
 From a district that was never heard of nothing was asked for since anything was recorded: what is forecast is what will
 be recorded. All eight common groups of all districts have a series, and the Bombay groups where any was ever asked for.
 """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from features.forecasting.breaks import since_break
 from features.forecasting.pace import Pace
-from features.forecasting.past import BORROWED, Past, past_of
+from features.forecasting.past import Past, level_of, past_of
 from features.forecasting.windows import rolling
 
 Floats = NDArray[np.float64]
@@ -54,17 +54,15 @@ def as_last_heard(past: Past) -> Past:
 
 def _own_level(x: Floats, level: Floats, window: int) -> Floats:
     """Return a level whose last column leans on its own of before in place of neighbours'."""
-    if not np.isnan(x[:, -window:]).any():
+    known, of_late = ~np.isnan(x), ~np.isnan(x[:, -window:])
+    if of_late.all():
         return level
-    mean, known = rolling(x, window)
-    n, found = known[:, -1], level.copy()
-    is_full = known == window
-    last_full, last_known = (x.shape[1] - 1 - np.argmax(there[:, ::-1], axis=1) for there in (is_full, ~np.isnan(x)))
-    rows = np.arange(len(x))
-    was_full = is_full.any(axis=1) & (n < window)
-    borrowed = np.clip(window - n, 0.0, BORROWED)
-    leaning = (np.nan_to_num(mean[:, -1]) * n + level[rows, last_full] * borrowed) / np.maximum(n + borrowed, 1e-9)
-    found[was_full, -1] = leaning[was_full]
-    forgotten = (n == 0) & ~was_full & ~np.isnan(x).all(axis=1)
-    found[forgotten, -1] = level[rows, last_known][forgotten]
+    is_full = rolling(x, window)[1] == window
+    was_full = is_full.any(axis=1)
+    before = np.where(was_full[:, None], is_full, known)
+    last = x.shape[1] - 1 - np.argmax(before[:, ::-1], axis=1)
+    own = level_of(x[:, -window:], window, np.take_along_axis(level, last[:, None], axis=1))[:, -1]
+    leans = np.where(was_full, ~of_late.all(axis=1), known.any(axis=1) & ~of_late.any(axis=1))
+    found = level.copy()
+    found[leans, -1] = own[leans]
     return found

@@ -66,7 +66,7 @@ class Past:
     weekdays: Weekdays | None = None
     _means: dict[int, Floats] = field(default_factory=dict)
     _squares: dict[int, Floats] = field(default_factory=dict)
-    _n_late: list[Floats] = field(default_factory=list)
+    _known: dict[int, Floats] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -105,9 +105,10 @@ class Past:
         -------
         ndarray of bool, shape (n_series, n_origins)
         """
-        if not self._n_late:  # each step ahead asks
-            self._n_late.append(rolling(self.values, self.pace.of_late)[1])
-        return np.asarray(self._n_late[0][:, origins] >= self.pace.enough)
+        window = self.pace.of_late
+        if window not in self._known:  # each step ahead asks
+            self._known[window] = rolling(self.values, window)[1]
+        return np.asarray(self._known[window][:, origins] >= self.pace.enough)
 
     def mean(self, window: int) -> Floats:
         """Return means of ``logs`` over the last ``window`` periods; NaN where none is known."""
@@ -139,8 +140,8 @@ def past_of(values: Floats, names: tuple[tuple[str, ...], ...], pace: Pace) -> P
     priors = _mean_priors(capped, names, pace)
     log_levels, mean_levels = [], []
     for window in pace.levels:
-        log_levels.append(_level(logs, window, log_priors))
-        mean_levels.append(np.maximum(_level(capped, window, priors), MEAN_LEAST))
+        log_levels.append(level_of(logs, window, log_priors))
+        mean_levels.append(np.maximum(level_of(capped, window, priors), MEAN_LEAST))
     weekdays = weekdays_of(capped) if pace.step_days == 1 else None
     spread = _spread(capped, mean_levels[1], weekdays, pace)
     levels = (log_levels[0], log_levels[1]), (mean_levels[0], mean_levels[1])
@@ -196,8 +197,8 @@ def _usual_at_first(values: Floats, names: tuple[tuple[str, ...], ...]) -> Float
     return found
 
 
-def _level(x: Floats, window: int, priors: Floats) -> Floats:
-    """Return rolling means; those of fewer periods than ``window`` lean on ``priors``."""
+def level_of(x: Floats, window: int, priors: Floats) -> Floats:
+    """Return rolling means; those of fewer periods than ``window`` lean on ``priors``, where these aren't NaN."""
     mean, n = rolling(x, window)
     borrowed = np.clip(window - n, 0.0, BORROWED)
     borrowed = np.where(np.isnan(priors), 0.0, borrowed)
